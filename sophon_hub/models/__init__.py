@@ -1,0 +1,29 @@
+"""The tables, one file per noun. Import them from here."""
+
+from sophon_hub.models.base import Base
+from sophon_hub.models.events import AuditEvent
+from sophon_hub.models.groups import JoinRequest, Membership, ResearchGroup
+from sophon_hub.models.instance import Instance
+from sophon_hub.models.jobs import IdempotencyKey, Job
+from sophon_hub.models.labs import Lab
+from sophon_hub.models.people import Person
+from sophon_hub.models.projects import ResearchProject
+from sophon_hub.models.vocabulary import AccessMode, LabState, MemberRole, Visibility
+
+__all__ = [
+    "AccessMode",
+    "AuditEvent",
+    "Base",
+    "IdempotencyKey",
+    "Instance",
+    "JoinRequest",
+    "Job",
+    "Lab",
+    "LabState",
+    "MemberRole",
+    "Membership",
+    "Person",
+    "ResearchGroup",
+    "ResearchProject",
+    "Visibility",
+]

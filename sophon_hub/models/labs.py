@@ -1,0 +1,61 @@
+"""Labs: the shared servers of a project, their settings and what state they are in."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from sophon_hub.models.base import Base, text_enum
+from sophon_hub.models.people import Person
+from sophon_hub.models.projects import ResearchProject
+from sophon_hub.models.vocabulary import LabState
+from sophon_hub.names import MAX_LAB_SLUG
+
+
+class Lab(Base):
+    """A project's shared server: to the Hub, a named server of the collaboration account.
+
+    ``uid`` never changes and is never used again; the home volume is named after it.
+    ``cpu_limit`` is in cores, ``memory_limit`` in bytes; None means the hub's default.
+    ``started_with`` are the settings the running server was started with: where they differ
+    from the row, a restart is needed.
+    """
+
+    __tablename__ = "labs"
+    __table_args__ = (
+        UniqueConstraint("project_id", "slug", name="uq_labs_project_id_slug"),
+        Index("ix_labs_state", "state"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    uid: Mapped[str] = mapped_column(String(32), unique=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("research_projects.id", ondelete="CASCADE"))
+    slug: Mapped[str] = mapped_column(String(MAX_LAB_SLUG))
+    name: Mapped[str] = mapped_column(String(200))
+    image: Mapped[str] = mapped_column(String(100))
+    internet: Mapped[bool] = mapped_column(default=True)
+    cpu_limit: Mapped[float | None]
+    memory_limit: Mapped[int | None]
+    state: Mapped[LabState] = mapped_column(text_enum(LabState))
+    progress: Mapped[int] = mapped_column(default=0)
+    message: Mapped[str] = mapped_column(Text, default="")
+    started_with: Mapped[dict[str, Any] | None]
+    last_activity: Mapped[datetime | None]
+    locked_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"))
+    lock_reason: Mapped[str] = mapped_column(Text, default="")
+    created_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+    deleted_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+
+    project: Mapped[ResearchProject] = relationship(lazy="raise")
+    locked_by: Mapped[Person | None] = relationship(foreign_keys=[locked_by_id], lazy="raise")
+
+    def launch_settings(self) -> dict[str, Any]:
+        """The settings that a running server cannot change: what `started_with` is compared to."""
+        return {
+            "image": self.image,
+            "internet": self.internet,
+            "cpu_limit": self.cpu_limit,
+            "memory_limit": self.memory_limit,
+        }

@@ -1,0 +1,26 @@
+"""People: everybody with an account at the Hub, as the portal knows them."""
+
+from datetime import datetime
+
+from sqlalchemy import String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from sophon_hub.models.base import Base
+from sophon_hub.names import MAX_USERNAME
+
+
+class Person(Base):
+    """Somebody with a hub account.
+
+    Rows outlive the account, so that memberships and audit events keep their meaning; the
+    number ``id``, not the name, is what everything refers to, so that a new account under an
+    old name inherits nothing.
+    """
+
+    __tablename__ = "people"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    username: Mapped[str] = mapped_column(String(MAX_USERNAME), unique=True)
+    display_name: Mapped[str] = mapped_column(String(200))
+    is_admin: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime]

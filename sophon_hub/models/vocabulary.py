@@ -1,0 +1,70 @@
+"""The closed lists of words that rows use: visibility, access mode, member role, lab state."""
+
+from enum import StrEnum
+
+
+class Visibility(StrEnum):
+    """Who sees a research group or project."""
+
+    PUBLIC = "public"
+    INTERNAL = "internal"
+    PRIVATE = "private"
+
+    @property
+    def openness(self) -> int:
+        """2 for public, 1 for internal, 0 for private: to compare who sees more."""
+        return {"public": 2, "internal": 1, "private": 0}[self.value]
+
+    @property
+    def meaning(self) -> str:
+        """The sentence that forms and help show beside the word."""
+        return {
+            "public": "Anyone, also without an account",
+            "internal": "Everyone who is signed in",
+            "private": "Only the people of the group",
+        }[self.value]
+
+
+class AccessMode(StrEnum):
+    """How people join a research group."""
+
+    OPEN = "open"
+    REQUEST = "request"
+    MANUAL = "manual"
+
+    @property
+    def meaning(self) -> str:
+        """The sentence that forms and help show beside the word."""
+        return {
+            "open": "Anyone signed in may join",
+            "request": "People ask, an owner decides",
+            "manual": "Owners add people",
+        }[self.value]
+
+
+class MemberRole(StrEnum):
+    """What somebody may do in a research group; each role includes the ones before it."""
+
+    VIEWER = "viewer"
+    MEMBER = "member"
+    OWNER = "owner"
+
+    @property
+    def level(self) -> int:
+        """1 for viewer, 2 for member, 3 for owner."""
+        return {"viewer": 1, "member": 2, "owner": 3}[self.value]
+
+
+class LabState(StrEnum):
+    """Where a lab is in its life, as people see it."""
+
+    STOPPED = "stopped"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    FAILED = "failed"
+
+    @property
+    def has_server(self) -> bool:
+        """Whether the Hub has, or is about to have, a server for the lab."""
+        return self in (LabState.STARTING, LabState.RUNNING, LabState.STOPPING)

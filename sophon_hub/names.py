@@ -1,0 +1,133 @@
+"""Slugs, and what a slug is called in the Hub and in Docker.
+
+This is the only module that knows how a research group, project or lab becomes a hub user,
+hub group, hub role, container or volume. Everything here is pure and, where a name has to be
+read back, reversible.
+
+Two kinds of names must not be mixed up: hub names carry the slug, because people see them in
+addresses; volumes carry an immutable ``uid``, because a slug can be used again after a purge
+and must never lead to somebody else's files.
+"""
+
+import re
+import unicodedata
+import uuid
+
+SLUG_PATTERN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+LAB_SLUG_PATTERN = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+MAX_SLUG = 48
+MAX_LAB_SLUG = 30
+"""JupyterHub 6 allows at most 30 characters in the name of a named server."""
+
+ACCOUNT_PREFIX = "project-"
+TEMPORARY_PREFIX = "tmp-"
+RESERVED_PREFIXES = (ACCOUNT_PREFIX, TEMPORARY_PREFIX)
+RESERVED_SLUGS = frozenset(
+    "new edit api admin static settings members projects groups labs events search help login"
+    " logout hub user services health me try tmp".split()
+)
+
+ALL_ACCOUNTS_GROUP = "sophon-accounts"
+"""Hub group of every collaboration account; the worker's hub role is filtered to it."""
+
+MAX_USERNAME = 128
+
+
+def slug_problem(slug: str, *, lab: bool = False) -> str | None:
+    """Say what is wrong with a slug, or None when it may be used.
+
+    Slugs of labs are shorter and start with a letter, since they name hub servers.
+    """
+    longest = MAX_LAB_SLUG if lab else MAX_SLUG
+    if len(slug) > longest:
+        return f"Use at most {longest} characters."
+    if not (LAB_SLUG_PATTERN if lab else SLUG_PATTERN).fullmatch(slug):
+        start = "Start with a letter and use" if lab else "Use"
+        return f"{start} small letters a to z, digits and single hyphens between them."
+    if slug in RESERVED_SLUGS or slug.startswith(RESERVED_PREFIXES):
+        return "This word is reserved; choose another."
+    return None
+
+
+def make_slug(name: str, *, lab: bool = False) -> str:
+    """Derive a slug from a display name: accents folded, everything else to hyphens.
+
+    The result satisfies `slug_problem`, except that it may be taken. Names without a single
+    usable character (other scripts, emoji) give the kind of thing and a random part.
+    """
+    longest = MAX_LAB_SLUG if lab else MAX_SLUG
+    folded = unicodedata.normalize("NFKD", name.replace("ß", "ss").replace("ẞ", "ss"))
+    ascii_name = folded.encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")[:longest].strip("-")
+    if lab:
+        slug = slug.lstrip("0123456789-")
+    if not slug:
+        slug = f"{'lab' if lab else 'x'}-{uuid.uuid4().hex[:8]}"
+    if slug_problem(slug, lab=lab):
+        slug = f"x-{slug}"[:longest].strip("-")
+    return slug
+
+
+def numbered_slug(slug: str, number: int, *, lab: bool = False) -> str:
+    """The ``number``-th alternative of a slug that is taken: ``name-2``, ``name-3``, ..."""
+    suffix = f"-{number}"
+    longest = MAX_LAB_SLUG if lab else MAX_SLUG
+    return slug[: longest - len(suffix)].rstrip("-") + suffix
+
+
+def account_name(project_slug: str) -> str:
+    """Hub user that owns the servers of a project: its collaboration account."""
+    return ACCOUNT_PREFIX + project_slug
+
+
+def project_of_account(username: str) -> str | None:
+    """Slug of the project whose collaboration account this is; None for people."""
+    if username.startswith(ACCOUNT_PREFIX):
+        return username.removeprefix(ACCOUNT_PREFIX)
+    return None
+
+
+def is_reserved_username(username: str) -> bool:
+    """Whether nobody may sign in under this name, whatever the authenticator says."""
+    return username.lower().startswith(RESERVED_PREFIXES)
+
+
+def people_group(group_slug: str) -> str:
+    """Hub group of the people of a research group who may edit in its labs."""
+    return f"sophon-{group_slug}-people"
+
+
+def accounts_group(group_slug: str) -> str:
+    """Hub group of the collaboration accounts of a research group's projects."""
+    return f"sophon-{group_slug}-labs"
+
+
+def hub_role(group_slug: str) -> str:
+    """Hub role that lets the people of a research group into its labs."""
+    return f"sophon-{group_slug}"
+
+
+def group_of_hub_group(hub_group: str) -> str | None:
+    """Slug of the research group that a hub group of ours belongs to, else None."""
+    match = re.fullmatch(r"sophon-(.+)-(?:people|labs)", hub_group)
+    return match[1] if match else None
+
+
+def lab_path(project_slug: str, lab_slug: str) -> str:
+    """Path of a lab below the Hub's base URL, with the trailing slash."""
+    return f"user/{account_name(project_slug)}/{lab_slug}/"
+
+
+def new_uid() -> str:
+    """An identifier that is never used twice; names volumes and containers."""
+    return uuid.uuid4().hex
+
+
+def volume_name(prefix: str, uid: str) -> str:
+    """Docker volume that holds the home of the lab with this immutable id."""
+    return f"{prefix}-home-{uid}"
+
+
+def container_name(prefix: str, uid: str) -> str:
+    """Docker container of the lab with this immutable id."""
+    return f"{prefix}-lab-{uid}"

@@ -1,0 +1,65 @@
+"""What the spawner needs to know to run a lab. Read by the Hub's process, never by the edges."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from sophon_hub import names
+from sophon_hub.models import Lab, ResearchGroup, ResearchProject
+
+
+@dataclass(frozen=True)
+class LaunchSpec:
+    """Everything about one lab that decides how its server runs.
+
+    ``cpu_limit`` in cores and ``memory_limit`` in bytes, None for the hub's default; ``image``
+    is a name from the setting `images`, not a reference.
+    """
+
+    uid: str
+    group_slug: str
+    project_slug: str
+    lab_slug: str
+    lab_name: str
+    image: str
+    internet: bool
+    cpu_limit: float | None
+    memory_limit: int | None
+    deleted: bool
+
+
+def system_launch_spec(session: Session, username: str, server_name: str) -> LaunchSpec | None:
+    """The lab behind a server of a collaboration account; None when Sophon does not know it."""
+    project_slug = names.project_of_account(username)
+    if project_slug is None:
+        return None
+    row = session.execute(
+        select(Lab, ResearchProject, ResearchGroup)
+        .join(ResearchProject, Lab.project_id == ResearchProject.id)
+        .join(ResearchGroup, ResearchProject.group_id == ResearchGroup.id)
+        .where(ResearchProject.slug == project_slug, Lab.slug == server_name)
+    ).first()
+    if row is None:
+        return None
+    lab, project, group = row
+    return LaunchSpec(
+        uid=lab.uid,
+        group_slug=group.slug,
+        project_slug=project.slug,
+        lab_slug=lab.slug,
+        lab_name=lab.name,
+        image=lab.image,
+        internet=lab.internet,
+        cpu_limit=lab.cpu_limit,
+        memory_limit=lab.memory_limit,
+        deleted=lab.deleted_at is not None
+        or project.deleted_at is not None
+        or group.deleted_at is not None,
+    )
+
+
+def system_group_slugs(session: Session) -> list[str]:
+    """Slugs of all research groups that are not in the trash, for the Hub's start."""
+    query = select(ResearchGroup.slug).where(ResearchGroup.deleted_at.is_(None))
+    return list(session.scalars(query.order_by(ResearchGroup.slug)))

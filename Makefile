@@ -1,0 +1,56 @@
+# Everything a person or CI does with this checkout. `make help` lists it.
+# Each target installs what it needs, says so, and does nothing the second time.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+SETUP := deploy/setup
+BIN := .venv/bin
+
+.PHONY: help venv setup-run setup-test run clean-demo test test-fast lint format bench images lock
+
+help:  ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+
+run:  ## start the hub at http://127.0.0.1:8000, with sample data (PORT=, SOPHON_*= change it)
+	@$(SETUP)/run.sh
+
+clean-demo:  ## remove what `make run` made: containers, volumes, networks, data directory
+	@$(SETUP)/clean-demo.sh
+
+images:  ## build the lab images
+	@$(SETUP)/venv.sh
+	@$(SETUP)/docker.sh
+	@$(BIN)/python images/build.py
+
+venv:  ## make .venv with everything that tests and lint need
+	@$(SETUP)/venv.sh test lint postgres process
+
+setup-test: venv
+	@$(SETUP)/proxy.sh
+	@$(SETUP)/postgres.sh
+
+test: setup-test  ## run all tests: needs a Docker engine and Chromium, installs them when missing
+	@$(SETUP)/docker.sh
+	@$(SETUP)/browser.sh
+	@$(BIN)/python images/build.py
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-fast: setup-test  ## run the tests that need neither engine nor browser nor hub
+	@$(BIN)/python -m pytest -m "not docker and not browser and not hub" $(PYTEST_ARGS)
+
+lint: venv  ## check format, types, layers and templates
+	@$(SETUP)/lint.sh
+
+format: venv  ## format Python and templates
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+	@$(BIN)/djlint templates --reformat --quiet || true
+
+bench: setup-test  ## measure and print JSON
+	@$(SETUP)/docker.sh
+	@$(SETUP)/browser.sh
+	@$(BIN)/python images/build.py
+	@$(BIN)/python -m tests.bench
+
+lock:  ## resolve requirements.lock anew
+	@$(SETUP)/lock.sh

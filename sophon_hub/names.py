@@ -23,8 +23,10 @@ ACCOUNT_PREFIX = "project-"
 TEMPORARY_PREFIX = "tmp-"
 RESERVED_PREFIXES = (ACCOUNT_PREFIX, TEMPORARY_PREFIX)
 RESERVED_SLUGS = frozenset(
-    "new edit api admin static settings members projects groups labs events search help login"
-    " logout hub user services health me try tmp".split()
+    (  # noqa: SIM905 - a list of words reads better as text
+        "new edit api admin static settings members projects groups labs events search help login"
+        " logout hub user services health me try tmp"
+    ).split()
 )
 
 ALL_ACCOUNTS_GROUP = "sophon-accounts"

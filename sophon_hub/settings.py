@@ -60,9 +60,9 @@ class Sophon(Configurable):
         with more than a few hundred people.""",
     ).tag(config=True)
 
-    host = Unicode(
-        "127.0.0.1", help="Address on which the proxy listens for browsers."
-    ).tag(config=True)
+    host = Unicode("127.0.0.1", help="Address on which the proxy listens for browsers.").tag(
+        config=True
+    )
 
     port = Int(8000, help="TCP port on which the proxy listens for browsers.").tag(config=True)
 
@@ -70,9 +70,9 @@ class Sophon(Configurable):
         help="TCP port of the Hub's API, reached by proxy, services and labs. Default: port + 81."
     ).tag(config=True)
 
-    proxy_api_port = Int(
-        help="TCP port of the proxy's API on loopback. Default: port + 1."
-    ).tag(config=True)
+    proxy_api_port = Int(help="TCP port of the proxy's API on loopback. Default: port + 1.").tag(
+        config=True
+    )
 
     portal_port = Int(help="TCP port of the portal on loopback. Default: port + 10.").tag(
         config=True
@@ -109,9 +109,7 @@ class Sophon(Configurable):
         "2G", help="Memory a lab may use unless it says otherwise, such as 512M or 2G."
     ).tag(config=True)
 
-    max_memory_limit = Unicode("8G", help="Most memory that may be set for a lab.").tag(
-        config=True
-    )
+    max_memory_limit = Unicode("8G", help="Most memory that may be set for a lab.").tag(config=True)
 
     pids_limit = Int(512, help="Most processes and threads in a lab.").tag(config=True)
 
@@ -142,9 +140,9 @@ class Sophon(Configurable):
         start, with a generated password written to ``admin-password`` in the data directory.""",
     ).tag(config=True)
 
-    open_signup = Bool(
-        False, help="Whether people may create local accounts for themselves."
-    ).tag(config=True)
+    open_signup = Bool(False, help="Whether people may create local accounts for themselves.").tag(
+        config=True
+    )
 
     accounts_file = Unicode(
         help="""JSON file of local accounts to create at start when they are missing:
@@ -152,9 +150,9 @@ class Sophon(Configurable):
         Existing accounts, and their passwords, are left alone.""",
     ).tag(config=True)
 
-    retention_days = Int(
-        30, help="Days after which what is in the trash is removed for good."
-    ).tag(config=True)
+    retention_days = Int(30, help="Days after which what is in the trash is removed for good.").tag(
+        config=True
+    )
 
     reconcile_seconds = Int(
         120, help="Seconds between two passes that repair differences between portal and Hub."

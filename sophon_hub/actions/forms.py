@@ -1,0 +1,207 @@
+"""The fields of everything people send, for pages, API and command line alike.
+
+Unknown fields are refused, nothing is converted silently. In a PATCH a field that is missing
+stays as it is; `changes` gives the ones that were sent.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Self, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+
+from sophon_hub import names
+from sophon_hub.actions.text import Description, Message, Name
+from sophon_hub.errors import FieldError, Invalid
+from sophon_hub.models import AccessMode, MemberRole, Visibility
+
+E = TypeVar("E")
+
+
+def _slug(slug: str) -> str:
+    if problem := names.slug_problem(slug):
+        raise ValueError(problem)
+    return slug
+
+
+def _lab_slug(slug: str) -> str:
+    if problem := names.slug_problem(slug, lab=True):
+        raise ValueError(problem)
+    return slug
+
+
+def _word(kind: type[E]) -> BeforeValidator:
+    """Read one of a closed list of words from JSON, which has no enums."""
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, str):
+            raise ValueError("Give a word.")  # noqa: TRY004 - pydantic wants ValueError
+        try:
+            return kind(value)  # type: ignore[call-arg]
+        except ValueError:
+            words = ", ".join(kind)  # type: ignore[arg-type]
+            raise ValueError(f"Give one of: {words}.") from None
+
+    return BeforeValidator(read)
+
+
+def _moment(value: Any) -> Any:
+    """Read an RFC 3339 time from JSON."""
+    if value is None or isinstance(value, datetime):
+        return value
+    try:
+        return datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise ValueError("Give a time such as 2027-01-31T12:00:00Z.") from None
+
+
+Slug = Annotated[str, AfterValidator(_slug)]
+LabSlug = Annotated[str, AfterValidator(_lab_slug)]
+AVisibility = Annotated[Visibility, _word(Visibility)]
+AnAccessMode = Annotated[AccessMode, _word(AccessMode)]
+AMemberRole = Annotated[MemberRole, _word(MemberRole)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
+Cores = Annotated[float, Field(ge=0.1, le=1024, allow_inf_nan=False)]
+Bytes = Annotated[int, Field(ge=64 * 1024**2, le=2**50)]
+
+
+class Form(BaseModel):
+    """Base of all forms."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Self:
+        """Check what was sent.
+
+        Raises:
+            Invalid: one entry for each field that is wrong, in plain words.
+        """
+        try:
+            return cls.model_validate(dict(data))
+        except ValidationError as error:
+            raise Invalid([_field_error(entry) for entry in error.errors()]) from None
+
+    def changes(self) -> dict[str, Any]:
+        """The fields that were sent."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+_PLAIN_WORDS = {
+    "extra_forbidden": "There is no such field.",
+    "missing": "This field is needed.",
+    "string_type": "Give a text.",
+    "bool_type": "Give true or false.",
+    "int_type": "Give a whole number.",
+    "float_type": "Give a number.",
+    "timezone_aware": "Give the time zone, such as Z.",
+}
+
+
+def _field_error(entry: Any) -> FieldError:
+    field = ".".join(str(part) for part in entry["loc"]) or "body"
+    plain = _PLAIN_WORDS.get(entry["type"])
+    return FieldError(field, plain or entry["msg"].removeprefix("Value error, "))
+
+
+class NewGroup(Form):
+    """A research group to create."""
+
+    name: Name
+    slug: Slug | None = None
+    description: Description = ""
+    visibility: AVisibility = Visibility.PUBLIC
+    access: AnAccessMode = AccessMode.MANUAL
+
+
+class GroupChanges(Form):
+    """Changes to a research group."""
+
+    name: Name = ""
+    description: Description = ""
+    visibility: AVisibility = Visibility.PUBLIC
+    access: AnAccessMode = AccessMode.MANUAL
+
+
+class MemberSettings(Form):
+    """Role and end date of a membership."""
+
+    role: AMemberRole
+    expires_at: Moment | None = None
+
+
+class JoinMessage(Form):
+    """What somebody says who asks to join."""
+
+    message: Message = ""
+
+
+class Approval(Form):
+    """The role given to somebody who asked to join."""
+
+    role: AMemberRole = MemberRole.MEMBER
+
+
+class NewProject(Form):
+    """A project to create."""
+
+    group: str
+    name: Name
+    slug: Slug | None = None
+    description: Description = ""
+    visibility: AVisibility | None = None
+
+
+class ProjectChanges(Form):
+    """Changes to a project."""
+
+    name: Name = ""
+    description: Description = ""
+    visibility: AVisibility = Visibility.PRIVATE
+    group: str = ""
+
+
+class NewLab(Form):
+    """A lab to create; limits in cores and bytes, None for the hub's default."""
+
+    name: Name
+    slug: LabSlug | None = None
+    image: str | None = None
+    internet: bool = True
+    cpu_limit: Cores | None = None
+    memory_limit: Bytes | None = None
+
+
+class LabChanges(Form):
+    """Changes to a lab."""
+
+    name: Name = ""
+    image: str = ""
+    internet: bool = True
+    cpu_limit: Cores | None = None
+    memory_limit: Bytes | None = None
+
+
+class LockReason(Form):
+    """Why a lab is locked."""
+
+    reason: Message = ""
+
+
+class InstanceChanges(Form):
+    """Changes to the name and description of the hub."""
+
+    name: Name = ""
+    description: Description = ""
+
+
+class Nothing(Form):
+    """A request without fields."""

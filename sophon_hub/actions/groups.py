@@ -1,0 +1,189 @@
+"""What people do with research groups: create, edit, join, leave, delete, restore."""
+
+from datetime import datetime
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from sophon_hub import audit, clock, jobs
+from sophon_hub.actions.forms import GroupChanges, JoinMessage, NewGroup
+from sophon_hub.actions.slugs import choose_slug
+from sophon_hub.actions.trash import move_to_trash, take_from_trash
+from sophon_hub.errors import Conflict, Forbidden
+from sophon_hub.models import (
+    AccessMode,
+    JoinRequest,
+    MemberRole,
+    Membership,
+    ResearchGroup,
+    Visibility,
+)
+from sophon_hub.policy.actor import Actor
+from sophon_hub.policy.permissions import Permission, require, require_person
+from sophon_hub.store import groups as store
+from sophon_hub.store import labs as lab_store
+from sophon_hub.store import projects as project_store
+
+
+def sync(session: Session, group: ResearchGroup) -> None:
+    """Have the worker make the Hub's groups and accounts equal to this research group."""
+    jobs.enqueue(session, "sync_group", f"group:{group.id}", group_id=group.id)
+
+
+def create_group(session: Session, actor: Actor, form: NewGroup) -> ResearchGroup:
+    """Create a research group; the actor becomes its owner."""
+    person_id = require_person(actor)
+    now = clock.utcnow()
+    slug = choose_slug(
+        form.name,
+        form.slug,
+        lambda slug: bool(session.scalar(select(exists().where(ResearchGroup.slug == slug)))),
+    )
+    group = ResearchGroup(
+        slug=slug,
+        name=form.name,
+        description=form.description,
+        visibility=form.visibility,
+        access=form.access,
+        created_at=now,
+    )
+    session.add(group)
+    session.flush()
+    session.add(_membership(group, person_id, MemberRole.OWNER, person_id, now))
+    audit.record(
+        session,
+        actor,
+        "group:create",
+        group,
+        name=group.name,
+        visibility=group.visibility,
+        access=group.access,
+    )
+    sync(session, group)
+    return group
+
+
+def _membership(
+    group: ResearchGroup, person_id: int, role: MemberRole, by: int, now: datetime
+) -> Membership:
+    return Membership(
+        group_id=group.id, person_id=person_id, role=role, added_by_id=by, added_at=now
+    )
+
+
+def edit_group(
+    session: Session, actor: Actor, group: ResearchGroup, form: GroupChanges
+) -> ResearchGroup:
+    """Change name, description, visibility or access mode."""
+    require(actor, Permission.GROUP_EDIT, group)
+    group = store.lock(session, group.id)
+    changes = form.changes()
+    if "visibility" in changes:
+        _check_projects_fit(session, group, form.visibility)
+    before = {name: getattr(group, name) for name in changes}
+    for name, value in changes.items():
+        setattr(group, name, value)
+    audit.record(session, actor, "group:edit", group, before=before, after=changes)
+    return group
+
+
+def _check_projects_fit(session: Session, group: ResearchGroup, visibility: Visibility) -> None:
+    """A project is never more visible than its group; those in the trash may come back."""
+    offending = [
+        project.slug
+        for project in project_store.system_projects_of(session, group)
+        if project.visibility.openness > visibility.openness
+    ]
+    if offending:
+        raise Conflict(
+            f"A {visibility} group cannot have projects that more people see. Lower first: "
+            + ", ".join(offending)
+            + ".",
+            projects=offending,
+        )
+
+
+def join_group(
+    session: Session, actor: Actor, group: ResearchGroup, form: JoinMessage
+) -> Membership | JoinRequest:
+    """Join an open research group, or ask to join one that takes requests."""
+    person_id = require_person(actor)
+    group = store.lock(session, group.id)
+    if group.deleted_at:
+        raise Conflict("This group is in the trash; nobody can join it.")
+    now = clock.utcnow()
+    if store.find_membership(session, group, person_id, now):
+        raise Conflict("You belong to this group already.")
+    if group.access is AccessMode.OPEN:
+        _forget_expired(session, group, person_id)
+        membership = _membership(group, person_id, MemberRole.MEMBER, person_id, now)
+        session.add(membership)
+        audit.record(session, actor, "group:join", group)
+        sync(session, group)
+        return membership
+    if group.access is AccessMode.REQUEST:
+        if store.find_request(session, group, person_id):
+            raise Conflict("You have asked already; an owner will decide.")
+        request = JoinRequest(
+            group_id=group.id, person_id=person_id, message=form.message, created_at=now
+        )
+        session.add(request)
+        audit.record(session, actor, "group:ask", group)
+        return request
+    raise Forbidden("Owners add people to this group; ask one of them.")
+
+
+def _forget_expired(session: Session, group: ResearchGroup, person_id: int) -> None:
+    """An expired membership is the same as none: make room for the new row."""
+    expired = session.get(Membership, (group.id, person_id))
+    if expired:
+        session.delete(expired)
+        session.flush()
+
+
+def leave_group(session: Session, actor: Actor, group: ResearchGroup) -> None:
+    """Leave a research group; its last owner cannot."""
+    person_id = require_person(actor)
+    group = store.lock(session, group.id)
+    membership = store.find_membership(session, group, person_id, clock.utcnow())
+    if membership is None:
+        raise Conflict("You do not belong to this group.")
+    check_owner_stays(session, group, person_id)
+    session.delete(membership)
+    audit.record(session, actor, "group:leave", group)
+    sync(session, group)
+
+
+def check_owner_stays(session: Session, group: ResearchGroup, leaving: int) -> None:
+    """Refuse what would leave a research group without an owner who stays."""
+    if not store.count_lasting_owners(session, group, leaving):
+        raise Conflict(
+            "A group needs an owner without an end date. Make somebody else an owner first."
+        )
+
+
+def delete_group(session: Session, actor: Actor, group: ResearchGroup) -> None:
+    """Move a research group with its projects and labs to the trash; its labs are stopped."""
+    require(actor, Permission.GROUP_DELETE, group)
+    group = store.lock(session, group.id)
+    if group.deleted_at:
+        raise Conflict("This group is in the trash already.")
+    projects = project_store.system_projects_of(session, group)
+    labs = lab_store.system_labs_of(session, [project.id for project in projects])
+    move_to_trash(session, actor, [group, *projects, *labs])
+    audit.record(session, actor, "group:delete", group)
+    sync(session, group)
+
+
+def restore_group(session: Session, actor: Actor, group: ResearchGroup) -> ResearchGroup:
+    """Take a research group, and what went to the trash with it, out of the trash."""
+    require(actor, Permission.GROUP_DELETE, group)
+    group = store.lock(session, group.id)
+    if not group.deleted_at:
+        raise Conflict("This group is not in the trash.")
+    projects = project_store.system_projects_of(session, group)
+    labs = lab_store.system_labs_of(session, [project.id for project in projects])
+    take_from_trash(group.deleted_at, [group, *projects, *labs])
+    audit.record(session, actor, "group:restore", group)
+    sync(session, group)
+    return group

@@ -1,0 +1,196 @@
+"""What people do with labs: create, edit, start, stop, open, lock, delete, restore."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from sophon_hub import audit, clock, jobs, names
+from sophon_hub.actions.forms import LabChanges, LockReason, NewLab
+from sophon_hub.actions.slugs import choose_slug
+from sophon_hub.actions.trash import move_to_trash, take_from_trash
+from sophon_hub.errors import Conflict, Invalid, Unavailable
+from sophon_hub.models import Lab, LabState, ResearchProject
+from sophon_hub.policy.actor import Actor
+from sophon_hub.policy.permissions import Permission, may, require, require_person
+from sophon_hub.settings import Sophon
+from sophon_hub.store import labs as store
+
+
+def create_lab(
+    session: Session, actor: Actor, project: ResearchProject, form: NewLab, settings: Sophon
+) -> Lab:
+    """Create a lab in a project; it is stopped."""
+    require(actor, Permission.LAB_CREATE, project)
+    image = form.image if form.image is not None else settings.default_image
+    _check_limits(form.cpu_limit, form.memory_limit, image, settings)
+    slug = choose_slug(
+        form.name,
+        form.slug,
+        lambda slug: bool(
+            session.scalar(select(exists().where(Lab.project_id == project.id, Lab.slug == slug)))
+        ),
+        lab=True,
+    )
+    lab = Lab(
+        uid=names.new_uid(),
+        project=project,
+        slug=slug,
+        name=form.name,
+        image=image,
+        internet=form.internet,
+        cpu_limit=form.cpu_limit,
+        memory_limit=form.memory_limit,
+        state=LabState.STOPPED,
+        created_at=clock.utcnow(),
+    )
+    session.add(lab)
+    session.flush()
+    audit.record(session, actor, "lab:create", lab, name=lab.name, **lab.launch_settings())
+    return lab
+
+
+def _check_limits(
+    cpu_limit: float | None, memory_limit: int | None, image: str, settings: Sophon
+) -> None:
+    if image not in settings.images:
+        raise Invalid.of("image", "Give one of: " + ", ".join(sorted(settings.images)) + ".")
+    if cpu_limit is not None and cpu_limit > settings.max_cpu_limit:
+        raise Invalid.of("cpu_limit", f"This hub allows at most {settings.max_cpu_limit:g} cores.")
+    if memory_limit is not None and memory_limit > settings.max_memory_limit_bytes:
+        raise Invalid.of(
+            "memory_limit", f"This hub allows at most {settings.max_memory_limit} of memory."
+        )
+
+
+def _check_unlocked(actor: Actor, lab: Lab) -> None:
+    if lab.locked_by_id is not None and lab.locked_by_id != actor.person_id:
+        locker = lab.locked_by.display_name if lab.locked_by else "somebody"
+        reason = f": {lab.lock_reason}" if lab.lock_reason else "."
+        raise Conflict(f"This lab is locked by {locker}{reason}")
+
+
+def edit_lab(session: Session, actor: Actor, lab: Lab, form: LabChanges, settings: Sophon) -> Lab:
+    """Change a lab. All but the name takes effect at the next start."""
+    require(actor, Permission.LAB_EDIT, lab)
+    store.lock(session, lab)
+    _check_unlocked(actor, lab)
+    changes = form.changes()
+    _check_limits(
+        changes.get("cpu_limit"),
+        changes.get("memory_limit"),
+        changes.get("image", settings.default_image),
+        settings,
+    )
+    before = {name: getattr(lab, name) for name in changes}
+    for name, value in changes.items():
+        setattr(lab, name, value)
+    audit.record(session, actor, "lab:edit", lab, before=before, after=changes)
+    return lab
+
+
+def start_lab(session: Session, actor: Actor, lab: Lab) -> bool:
+    """Have a lab started; True unless it runs, or starts, already."""
+    require(actor, Permission.LAB_START, lab)
+    store.lock(session, lab)
+    _check_unlocked(actor, lab)
+    if lab.state in (LabState.RUNNING, LabState.STARTING):
+        return False
+    if lab.state is LabState.STOPPING:
+        raise Conflict("This lab is just being stopped; start it again in a moment.")
+    lab.state = LabState.STARTING
+    lab.progress = 0
+    lab.message = "Waiting for its turn"
+    lab.started_with = lab.launch_settings()
+    audit.record(session, actor, "lab:start", lab)
+    jobs.enqueue(session, "start_lab", f"lab:{lab.id}", lab_id=lab.id)
+    return True
+
+
+def stop_lab(session: Session, actor: Actor, lab: Lab) -> bool:
+    """Have a lab stopped; True unless it is stopped, or being stopped, already."""
+    require(actor, Permission.LAB_STOP, lab)
+    store.lock(session, lab)
+    _check_unlocked(actor, lab)
+    if lab.state in (LabState.STOPPED, LabState.FAILED, LabState.STOPPING):
+        return False
+    lab.state = LabState.STOPPING
+    lab.message = "Stopping"
+    audit.record(session, actor, "lab:stop", lab)
+    jobs.enqueue(session, "stop_lab", f"lab:{lab.id}", lab_id=lab.id)
+    return True
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a lab is entered, below the Hub's base URL, and what one may do inside."""
+
+    path: str
+    mode: str
+
+
+def open_lab(session: Session, actor: Actor, lab: Lab) -> Entry:
+    """Say where the lab is entered, and write down who enters."""
+    require(actor, Permission.LAB_WATCH, lab)
+    if not may(actor, Permission.LAB_OPEN, lab):
+        raise Unavailable(
+            "Watching a lab live is not possible on this hub yet. An owner of the group can make"
+            " you a member; then you can open it.",
+            retry_after=86400,
+        )
+    _check_unlocked(actor, lab)
+    if lab.state is not LabState.RUNNING:
+        raise Conflict("This lab is not running; start it first.")
+    audit.record(session, actor, "lab:open", lab, mode="edit")
+    return Entry(names.lab_path(lab.project.slug, lab.slug) + "lab", "edit")
+
+
+def lock_lab(session: Session, actor: Actor, lab: Lab, form: LockReason) -> Lab:
+    """Lock a lab: nobody else starts, stops, changes or opens it."""
+    require(actor, Permission.LAB_LOCK, lab)
+    store.lock(session, lab)
+    _check_unlocked(actor, lab)
+    lab.locked_by_id = require_person(actor)
+    lab.lock_reason = form.reason
+    audit.record(session, actor, "lab:lock", lab, reason=form.reason)
+    session.flush()
+    session.refresh(lab, ["locked_by"])
+    return lab
+
+
+def unlock_lab(session: Session, actor: Actor, lab: Lab) -> Lab:
+    """Unlock a lab: whoever locked it, an owner or an admin."""
+    require(actor, Permission.LAB_UNLOCK, lab)
+    store.lock(session, lab)
+    if lab.locked_by_id is None:
+        raise Conflict("This lab is not locked.")
+    locker = lab.locked_by.username if lab.locked_by else None
+    lab.locked_by = None
+    lab.lock_reason = ""
+    audit.record(session, actor, "lab:unlock", lab, locked_by=locker)
+    return lab
+
+
+def delete_lab(session: Session, actor: Actor, lab: Lab) -> None:
+    """Move a stopped lab to the trash."""
+    require(actor, Permission.LAB_DELETE, lab)
+    store.lock(session, lab)
+    if lab.deleted_at:
+        raise Conflict("This lab is in the trash already.")
+    if lab.state.has_server:
+        raise Conflict("Stop the lab before deleting it.")
+    move_to_trash(session, actor, [lab])
+    audit.record(session, actor, "lab:delete", lab)
+
+
+def restore_lab(session: Session, actor: Actor, lab: Lab) -> Lab:
+    """Take a lab out of the trash."""
+    require(actor, Permission.LAB_DELETE, lab)
+    store.lock(session, lab)
+    if not lab.deleted_at:
+        raise Conflict("This lab is not in the trash.")
+    if lab.project.deleted_at:
+        raise Conflict("The project of this lab is in the trash; restore the project first.")
+    take_from_trash(lab.deleted_at, [lab])
+    audit.record(session, actor, "lab:restore", lab)
+    return lab

@@ -1,0 +1,202 @@
+"""Who may do what: one table, one function that decides, and the same function explains.
+
+`decide` says yes or no and why; `require` turns a no into the right error: a guest is told to
+sign in, somebody who does not even see the object hears that there is nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from sophon_hub.errors import Forbidden, NotFound, Unauthenticated
+from sophon_hub.models import Lab, ResearchGroup, ResearchProject
+from sophon_hub.policy.actor import Actor, Standing
+from sophon_hub.policy.visibility import sees
+
+Subject = ResearchGroup | ResearchProject | Lab
+
+
+class Permission(StrEnum):
+    """Everything that can be permitted, as ``noun:verb``; the words of the REST API."""
+
+    GROUP_SEE = "group:see"
+    GROUP_EDIT = "group:edit"
+    GROUP_PEOPLE = "group:people"
+    GROUP_DELETE = "group:delete"
+    PROJECT_CREATE = "project:create"
+    PROJECT_SEE = "project:see"
+    PROJECT_EDIT = "project:edit"
+    PROJECT_VISIBILITY = "project:visibility"
+    PROJECT_MOVE = "project:move"
+    PROJECT_DELETE = "project:delete"
+    LAB_CREATE = "lab:create"
+    LAB_EDIT = "lab:edit"
+    LAB_START = "lab:start"
+    LAB_STOP = "lab:stop"
+    LAB_OPEN = "lab:open"
+    LAB_WATCH = "lab:watch"
+    LAB_LOCK = "lab:lock"
+    LAB_UNLOCK = "lab:unlock"
+    LAB_DELETE = "lab:delete"
+    EVENTS_SEE = "events:see"
+
+
+LEAST_STANDING = {
+    Permission.GROUP_EDIT: Standing.OWNER,
+    Permission.GROUP_PEOPLE: Standing.OWNER,
+    Permission.GROUP_DELETE: Standing.OWNER,
+    Permission.PROJECT_CREATE: Standing.MEMBER,
+    Permission.PROJECT_EDIT: Standing.MEMBER,
+    Permission.PROJECT_VISIBILITY: Standing.OWNER,
+    Permission.PROJECT_MOVE: Standing.OWNER,
+    Permission.PROJECT_DELETE: Standing.OWNER,
+    Permission.LAB_CREATE: Standing.MEMBER,
+    Permission.LAB_EDIT: Standing.MEMBER,
+    Permission.LAB_START: Standing.MEMBER,
+    Permission.LAB_STOP: Standing.MEMBER,
+    Permission.LAB_OPEN: Standing.MEMBER,
+    Permission.LAB_WATCH: Standing.VIEWER,
+    Permission.LAB_LOCK: Standing.MEMBER,
+    Permission.LAB_UNLOCK: Standing.OWNER,
+    Permission.LAB_DELETE: Standing.OWNER,
+    Permission.EVENTS_SEE: Standing.MEMBER,
+}
+"""The least standing in the research group for everything but seeing (DESIGN, section 6)."""
+
+SEEING = frozenset({Permission.GROUP_SEE, Permission.PROJECT_SEE})
+IN_TRASH = frozenset(
+    {
+        Permission.GROUP_DELETE,
+        Permission.PROJECT_DELETE,
+        Permission.LAB_DELETE,
+        Permission.EVENTS_SEE,
+    }
+)
+"""What may be done to something in the trash: restore or remove it, and read what happened."""
+
+GROUP_PERMISSIONS: tuple[Permission, ...] = (
+    Permission.GROUP_SEE,
+    Permission.GROUP_EDIT,
+    Permission.GROUP_PEOPLE,
+    Permission.GROUP_DELETE,
+    Permission.PROJECT_CREATE,
+    Permission.EVENTS_SEE,
+)
+PROJECT_PERMISSIONS: tuple[Permission, ...] = (
+    Permission.PROJECT_SEE,
+    Permission.PROJECT_EDIT,
+    Permission.PROJECT_VISIBILITY,
+    Permission.PROJECT_MOVE,
+    Permission.PROJECT_DELETE,
+    Permission.LAB_CREATE,
+    Permission.EVENTS_SEE,
+)
+LAB_PERMISSIONS: tuple[Permission, ...] = tuple(
+    permission
+    for permission in Permission
+    if permission.startswith("lab:") and permission is not Permission.LAB_CREATE
+)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether something is allowed, by which rule, from which source, until when."""
+
+    allowed: bool
+    rule: str
+    source: str
+    until: datetime | None = None
+
+
+def _group_id(subject: Subject) -> int:
+    if isinstance(subject, ResearchGroup):
+        return subject.id
+    if isinstance(subject, ResearchProject):
+        return subject.group_id
+    return subject.project.group_id
+
+
+def _is_deleted(subject: Subject) -> bool:
+    if subject.deleted_at is not None:
+        return True
+    return isinstance(subject, Lab) and subject.project.deleted_at is not None
+
+
+def _source(actor: Actor, group_id: int) -> tuple[str, datetime | None]:
+    if actor.is_admin:
+        return "admin", None
+    membership = actor.memberships.get(group_id)
+    if membership:
+        return f"membership:{membership.role}", membership.expires_at
+    return ("guest" if actor.is_guest else "signed-in"), None
+
+
+def decide(actor: Actor, permission: Permission, subject: Subject) -> Decision:
+    """Say whether the actor may, and why."""
+    group_id = _group_id(subject)
+    standing = actor.standing_in(group_id)
+    source, until = _source(actor, group_id)
+    if permission in SEEING:
+        holder = subject.project if isinstance(subject, Lab) else subject
+        allowed = sees(actor, holder.visibility, group_id, deleted=_is_deleted(subject))
+        public_source = standing < Standing.VIEWER and allowed
+        return Decision(
+            allowed,
+            rule=f"visibility {holder.visibility}"
+            + (", in the trash" if _is_deleted(subject) else ""),
+            source=f"visibility:{holder.visibility}" if public_source else source,
+            until=None if public_source else until,
+        )
+    if _is_deleted(subject) and permission not in IN_TRASH:
+        return Decision(
+            False, "nothing can be done to what is in the trash but restore it", "trash"
+        )
+    least = LEAST_STANDING[permission]
+    if permission is Permission.LAB_UNLOCK and _locked_by(subject, actor):
+        return Decision(True, "whoever locked a lab may unlock it", "lock", until)
+    return Decision(standing >= least, f"at least {least.name.lower()} of the group", source, until)
+
+
+def _locked_by(subject: Subject, actor: Actor) -> bool:
+    return (
+        isinstance(subject, Lab)
+        and subject.locked_by_id is not None
+        and subject.locked_by_id == actor.person_id
+        and actor.standing_in(_group_id(subject)) >= Standing.MEMBER
+    )
+
+
+def may(actor: Actor, permission: Permission, subject: Subject) -> bool:
+    """Whether the actor may."""
+    return decide(actor, permission, subject).allowed
+
+
+def permitted(actor: Actor, subject: Subject) -> list[str]:
+    """Everything the actor may do to this object: the ``can`` of the REST API."""
+    if isinstance(subject, ResearchGroup):
+        candidates = GROUP_PERMISSIONS
+    elif isinstance(subject, ResearchProject):
+        candidates = PROJECT_PERMISSIONS
+    else:
+        candidates = LAB_PERMISSIONS
+    return [str(permission) for permission in candidates if may(actor, permission, subject)]
+
+
+def require(actor: Actor, permission: Permission, subject: Subject) -> None:
+    """Pass when the actor may; else raise what the actor is to be told."""
+    decision = decide(actor, permission, subject)
+    if decision.allowed:
+        return
+    holder = subject.project if isinstance(subject, Lab) else subject
+    if not sees(actor, holder.visibility, _group_id(subject), deleted=_is_deleted(subject)):
+        raise NotFound
+    if actor.is_guest:
+        raise Unauthenticated
+    raise Forbidden(f"You may not do this ({permission}): it takes {decision.rule}.")
+
+
+def require_person(actor: Actor) -> int:
+    """The number of the person who acts; guests are asked to sign in."""
+    if actor.person_id is None:
+        raise Unauthenticated
+    return actor.person_id

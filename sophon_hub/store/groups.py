@@ -1,0 +1,187 @@
+"""Reads of research groups, their people and the requests to join them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy.orm import Session, joinedload
+
+from sophon_hub.errors import NotFound, Unauthenticated
+from sophon_hub.models import (
+    AccessMode,
+    JoinRequest,
+    MemberRole,
+    Membership,
+    Person,
+    ResearchGroup,
+    ResearchProject,
+)
+from sophon_hub.policy.actor import Actor
+from sophon_hub.policy.visibility import visible_groups, visible_projects
+from sophon_hub.store.paging import Page, Paging, fetch_page, matches
+
+
+@dataclass(frozen=True)
+class GroupSummary:
+    """A research group with its counts, as lists and pages show it."""
+
+    group: ResearchGroup
+    member_count: int
+    project_count: int
+
+
+def is_live(now: datetime) -> ColumnElement[bool]:
+    """Condition on memberships: not expired."""
+    return or_(Membership.expires_at.is_(None), Membership.expires_at > now)
+
+
+def _summaries(actor: Actor, now: datetime) -> Select[tuple[ResearchGroup, int, int]]:
+    members = (
+        select(func.count())
+        .select_from(Membership)
+        .where(Membership.group_id == ResearchGroup.id, is_live(now))
+        .scalar_subquery()
+    )
+    projects = (
+        select(func.count())
+        .select_from(ResearchProject)
+        .where(
+            ResearchProject.group_id == ResearchGroup.id,
+            ResearchProject.deleted_at.is_(None),
+            visible_projects(actor),
+        )
+        .scalar_subquery()
+    )
+    return select(ResearchGroup, members, projects).where(visible_groups(actor))
+
+
+def list_groups(
+    session: Session,
+    actor: Actor,
+    paging: Paging,
+    *,
+    now: datetime,
+    q: str = "",
+    mine: bool = False,
+    access: AccessMode | None = None,
+    trash: bool = False,
+) -> Page[GroupSummary]:
+    """Research groups the actor may see, by slug; ``trash`` lists the deleted ones instead."""
+    deleted = ResearchGroup.deleted_at
+    query = _summaries(actor, now).where(deleted.is_not(None) if trash else deleted.is_(None))
+    if q.strip():
+        query = query.where(matches(q, ResearchGroup.name, ResearchGroup.slug))
+    if mine:
+        query = query.where(ResearchGroup.id.in_(sorted(actor.memberships)))
+    if access:
+        query = query.where(ResearchGroup.access == access)
+    return fetch_page(
+        session,
+        query,
+        ResearchGroup.slug,
+        paging,
+        lambda row: GroupSummary(*row),
+        lambda summary: summary.group.slug,
+    )
+
+
+def get_group(session: Session, actor: Actor, slug: str) -> ResearchGroup:
+    """The research group, or NotFound when it is not there or not visible."""
+    group = session.scalar(
+        select(ResearchGroup).where(ResearchGroup.slug == slug, visible_groups(actor))
+    )
+    if group is None:
+        raise NotFound
+    return group
+
+
+def get_summary(session: Session, actor: Actor, slug: str, now: datetime) -> GroupSummary:
+    """The research group with its counts, or NotFound."""
+    row = session.execute(_summaries(actor, now).where(ResearchGroup.slug == slug)).first()
+    if row is None:
+        raise NotFound
+    return GroupSummary(row[0], row[1], row[2])
+
+
+def lock(session: Session, group_id: int) -> ResearchGroup:
+    """Take the research group's row for this transaction, so that rules about its people hold.
+
+    On SQLite the whole transaction already has the write lock.
+    """
+    query = select(ResearchGroup).where(ResearchGroup.id == group_id).with_for_update()
+    return session.scalars(query.execution_options(populate_existing=True)).one()
+
+
+def list_members(
+    session: Session, actor: Actor, group: ResearchGroup, paging: Paging, now: datetime
+) -> Page[Membership]:
+    """The people of a visible research group, by user name. Guests only get the count."""
+    if actor.is_guest:
+        raise Unauthenticated("Sign in to see who belongs to this group.")
+    query = (
+        select(Membership)
+        .join(Membership.person)
+        .where(Membership.group_id == group.id, is_live(now))
+        .options(joinedload(Membership.person), joinedload(Membership.added_by))
+    )
+    return fetch_page(
+        session,
+        query,
+        Person.username,
+        paging,
+        lambda row: row[0],
+        lambda membership: membership.person.username,
+    )
+
+
+def find_membership(
+    session: Session, group: ResearchGroup, person_id: int, now: datetime
+) -> Membership | None:
+    """Somebody's membership, if it holds now."""
+    return session.scalar(
+        select(Membership)
+        .where(Membership.group_id == group.id, Membership.person_id == person_id, is_live(now))
+        .options(joinedload(Membership.person), joinedload(Membership.added_by))
+    )
+
+
+def count_lasting_owners(session: Session, group: ResearchGroup, except_person: int) -> int:
+    """Owners without an end date, not counting one person: somebody must always be left."""
+    query = (
+        select(func.count())
+        .select_from(Membership)
+        .where(
+            Membership.group_id == group.id,
+            Membership.role == MemberRole.OWNER,
+            Membership.expires_at.is_(None),
+            Membership.person_id != except_person,
+        )
+    )
+    return session.scalar(query) or 0
+
+
+def list_requests(session: Session, group: ResearchGroup, paging: Paging) -> Page[JoinRequest]:
+    """Open requests to join; the caller has been found to be allowed to decide them."""
+    query = (
+        select(JoinRequest)
+        .join(JoinRequest.person)
+        .where(JoinRequest.group_id == group.id)
+        .options(joinedload(JoinRequest.person))
+    )
+    return fetch_page(
+        session,
+        query,
+        Person.username,
+        paging,
+        lambda row: row[0],
+        lambda request: request.person.username,
+    )
+
+
+def find_request(session: Session, group: ResearchGroup, person_id: int) -> JoinRequest | None:
+    """Somebody's open request to join."""
+    return session.scalar(
+        select(JoinRequest)
+        .where(JoinRequest.group_id == group.id, JoinRequest.person_id == person_id)
+        .options(joinedload(JoinRequest.person))
+    )

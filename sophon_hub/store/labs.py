@@ -1,0 +1,89 @@
+"""Reads of labs."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session, contains_eager, joinedload
+
+from sophon_hub.errors import NotFound
+from sophon_hub.models import Lab, LabState, ResearchGroup, ResearchProject
+from sophon_hub.policy.actor import Actor
+from sophon_hub.policy.visibility import visible_labs
+from sophon_hub.store.paging import Page, Paging, fetch_page
+
+
+def _labs(actor: Actor) -> Select[Lab]:
+    return (
+        select(Lab)
+        .join(Lab.project)
+        .join(ResearchProject.group)
+        .options(
+            contains_eager(Lab.project).contains_eager(ResearchProject.group),
+            joinedload(Lab.locked_by),
+        )
+        .where(visible_labs(actor))
+    )
+
+
+def list_labs(
+    session: Session, actor: Actor, project: ResearchProject, paging: Paging, *, trash: bool = False
+) -> Page[Lab]:
+    """The labs of a project, by slug; ``trash`` lists the deleted ones instead."""
+    deleted = Lab.deleted_at
+    query = _labs(actor).where(
+        Lab.project_id == project.id, deleted.is_not(None) if trash else deleted.is_(None)
+    )
+    return fetch_page(session, query, Lab.slug, paging, lambda row: row[0], lambda lab: lab.slug)
+
+
+def get_lab(session: Session, actor: Actor, project: str, slug: str) -> Lab:
+    """The lab with project and group loaded, or NotFound when not there or not visible."""
+    lab = session.scalar(_labs(actor).where(ResearchProject.slug == project, Lab.slug == slug))
+    if lab is None:
+        raise NotFound
+    return lab
+
+
+def lock(session: Session, lab: Lab) -> None:
+    """Take the lab's row for this transaction and read it again, so that its state holds."""
+    columns = [column.key for column in Lab.__mapper__.column_attrs]
+    session.refresh(lab, columns, with_for_update=True)
+
+
+def list_active_labs(session: Session, actor: Actor) -> Sequence[Lab]:
+    """Labs of the actor's own groups that are not stopped, for the home page."""
+    query = _labs(actor).where(
+        ResearchProject.group_id.in_(sorted(actor.memberships)),
+        Lab.state != LabState.STOPPED,
+        Lab.deleted_at.is_(None),
+    )
+    return session.scalars(query.order_by(Lab.name, Lab.id)).all()
+
+
+def system_lab(session: Session, lab_id: int) -> Lab | None:
+    """The lab with project and group loaded, whoever asks; for the worker."""
+    return session.scalar(
+        select(Lab)
+        .join(Lab.project)
+        .join(ResearchProject.group)
+        .options(contains_eager(Lab.project).contains_eager(ResearchProject.group))
+        .where(Lab.id == lab_id)
+    )
+
+
+def system_labs_of(session: Session, project_ids: Sequence[int]) -> Sequence[Lab]:
+    """All labs of these projects, whoever asks."""
+    query = select(Lab).where(Lab.project_id.in_(project_ids))
+    return session.scalars(query.order_by(Lab.id)).all()
+
+
+def system_labs_with_servers(session: Session) -> Sequence[Lab]:
+    """Labs that have, or should have, a server at the Hub; for the reconcile pass."""
+    query = (
+        select(Lab)
+        .join(Lab.project)
+        .join(ResearchGroup, ResearchProject.group_id == ResearchGroup.id)
+        .options(contains_eager(Lab.project))
+        .where(Lab.state.in_([state for state in LabState if state.has_server]))
+    )
+    return session.scalars(query.order_by(Lab.id)).all()

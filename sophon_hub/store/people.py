@@ -1,0 +1,98 @@
+"""Reads about people, and how somebody becomes an actor."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from types import MappingProxyType
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.orm import Session
+
+from sophon_hub.errors import Invalid, Unauthenticated
+from sophon_hub.models import Membership, Person, ResearchGroup
+from sophon_hub.policy.actor import Actor, LiveMembership
+from sophon_hub.store.paging import Page, Paging, fetch_page, matches
+
+MIN_QUERY = 2
+
+
+def find_actor(
+    session: Session, username: str, *, is_admin: bool, via: str, now: datetime
+) -> Actor | None:
+    """The person with this name as an actor, with the memberships that hold now.
+
+    One statement. None when the portal does not know the person yet.
+    """
+    live = and_(
+        Membership.person_id == Person.id,
+        or_(Membership.expires_at.is_(None), Membership.expires_at > now),
+    )
+    rows = session.execute(
+        select(Person, Membership.group_id, Membership.role, Membership.expires_at)
+        .outerjoin(Membership, live)
+        .where(Person.username == username)
+    ).all()
+    if not rows:
+        return None
+    person = rows[0][0]
+    return Actor(
+        person_id=person.id,
+        username=person.username,
+        display_name=person.display_name,
+        is_admin=is_admin,
+        memberships=MappingProxyType(
+            {
+                group_id: LiveMembership(role, expires_at)
+                for _, group_id, role, expires_at in rows
+                if group_id is not None
+            }
+        ),
+        via=via,
+    )
+
+
+def search_people(session: Session, actor: Actor, q: str, paging: Paging) -> Page[Person]:
+    """People whose name contains ``q``; for signed-in callers, two letters or more."""
+    if actor.is_guest:
+        raise Unauthenticated
+    if len(q.strip()) < MIN_QUERY:
+        raise Invalid.of("q", f"Type at least {MIN_QUERY} letters of the name.")
+    query = select(Person).where(matches(q, Person.username, Person.display_name))
+    return fetch_page(
+        session, query, Person.username, paging, lambda row: row[0], lambda person: person.username
+    )
+
+
+def find_person(session: Session, username: str) -> Person | None:
+    """The person with this user name; names are not secret among signed-in people."""
+    return session.scalar(select(Person).where(Person.username == username))
+
+
+def list_own_groups(session: Session, actor: Actor) -> Sequence[ResearchGroup]:
+    """The research groups the actor belongs to, by name, without those in the trash."""
+    query = select(ResearchGroup).where(
+        ResearchGroup.id.in_(sorted(actor.memberships)), ResearchGroup.deleted_at.is_(None)
+    )
+    return session.scalars(query.order_by(ResearchGroup.name, ResearchGroup.id)).all()
+
+
+def system_upsert_person(
+    session: Session, username: str, display_name: str | None, *, is_admin: bool, now: datetime
+) -> Person:
+    """Make or refresh the record of somebody with a hub account.
+
+    A given display name replaces the old one; None keeps it, or takes the user name.
+    """
+    person = find_person(session, username)
+    if person is None:
+        person = Person(
+            username=username,
+            display_name=display_name or username,
+            is_admin=is_admin,
+            created_at=now,
+        )
+        session.add(person)
+        session.flush()
+    else:
+        person.is_admin = is_admin
+        person.display_name = display_name or person.display_name
+    return person

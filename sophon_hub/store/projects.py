@@ -1,0 +1,87 @@
+"""Reads of projects."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session, contains_eager
+
+from sophon_hub.errors import NotFound
+from sophon_hub.models import Lab, ResearchGroup, ResearchProject, Visibility
+from sophon_hub.policy.actor import Actor
+from sophon_hub.policy.visibility import visible_groups, visible_projects
+from sophon_hub.store.paging import Page, Paging, fetch_page, matches
+
+
+@dataclass(frozen=True)
+class ProjectSummary:
+    """A project, its group loaded, with the number of its labs."""
+
+    project: ResearchProject
+    lab_count: int
+
+
+def _summaries(actor: Actor) -> Select[tuple[ResearchProject, int]]:
+    labs = (
+        select(func.count())
+        .select_from(Lab)
+        .where(Lab.project_id == ResearchProject.id, Lab.deleted_at.is_(None))
+        .scalar_subquery()
+    )
+    return (
+        select(ResearchProject, labs)
+        .join(ResearchProject.group)
+        .options(contains_eager(ResearchProject.group))
+        .where(visible_projects(actor))
+    )
+
+
+def list_projects(
+    session: Session,
+    actor: Actor,
+    paging: Paging,
+    *,
+    q: str = "",
+    group: str | None = None,
+    visibility: Visibility | None = None,
+    mine: bool = False,
+    trash: bool = False,
+) -> Page[ProjectSummary]:
+    """Projects the actor may see, by slug; ``trash`` lists the deleted ones instead."""
+    deleted = ResearchProject.deleted_at
+    query = _summaries(actor).where(deleted.is_not(None) if trash else deleted.is_(None))
+    if q.strip():
+        query = query.where(matches(q, ResearchProject.name, ResearchProject.slug))
+    if group is not None:
+        query = query.where(ResearchGroup.slug == group, visible_groups(actor))
+    if visibility:
+        query = query.where(ResearchProject.visibility == visibility)
+    if mine:
+        query = query.where(ResearchProject.group_id.in_(sorted(actor.memberships)))
+    return fetch_page(
+        session,
+        query,
+        ResearchProject.slug,
+        paging,
+        lambda row: ProjectSummary(*row),
+        lambda summary: summary.project.slug,
+    )
+
+
+def get_project(session: Session, actor: Actor, slug: str) -> ResearchProject:
+    """The project with its group loaded, or NotFound when it is not there or not visible."""
+    return get_summary(session, actor, slug).project
+
+
+def get_summary(session: Session, actor: Actor, slug: str) -> ProjectSummary:
+    """The project with its group and the number of its labs, or NotFound."""
+    row = session.execute(_summaries(actor).where(ResearchProject.slug == slug)).first()
+    if row is None:
+        raise NotFound
+    return ProjectSummary(row[0], row[1])
+
+
+def system_projects_of(session: Session, group: ResearchGroup) -> Sequence[ResearchProject]:
+    """All projects of a group, whoever asks; for rules and for the projection to the Hub."""
+    query = select(ResearchProject).where(ResearchProject.group_id == group.id)
+    return session.scalars(query.order_by(ResearchProject.slug)).all()

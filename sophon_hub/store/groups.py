@@ -35,7 +35,7 @@ def is_live(now: datetime) -> ColumnElement[bool]:
     return or_(Membership.expires_at.is_(None), Membership.expires_at > now)
 
 
-def _summaries(actor: Actor, now: datetime) -> Select[tuple[ResearchGroup, int, int]]:
+def _summaries(actor: Actor, now: datetime) -> Select[ResearchGroup, int, int]:
     members = (
         select(func.count())
         .select_from(Membership)

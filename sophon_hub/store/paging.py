@@ -58,7 +58,7 @@ class Page(Generic[T]):
 
 def fetch_page(
     session: Session,
-    query: Select[Any],
+    query: Select[*tuple[Any, ...]],
     key: InstrumentedAttribute[Any],
     paging: Paging,
     make: Callable[[Any], T],

@@ -21,7 +21,7 @@ class ProjectSummary:
     lab_count: int
 
 
-def _summaries(actor: Actor) -> Select[tuple[ResearchProject, int]]:
+def _summaries(actor: Actor) -> Select[ResearchProject, int]:
     labs = (
         select(func.count())
         .select_from(Lab)

@@ -7,15 +7,23 @@ when it writes. On PostgreSQL actions lock the research group's row instead
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
+
+from sophon_hub.errors import Conflict, Unavailable
+
+T = TypeVar("T")
 
 BUSY_SECONDS = 15
 """How long a writer waits for another process before it gives up."""
+
+ATTEMPTS = 3
+"""How often a transaction is run when another one gets in between."""
 
 WRITE = "sophon_write"
 
@@ -57,3 +65,24 @@ def writing(engine: Engine) -> Iterator[Session]:
     """A session that commits at the end, or leaves nothing behind when something is raised."""
     with Session(engine.execution_options(**{WRITE: True})) as session, session.begin():
         yield session
+
+
+def transact(engine: Engine, work: Callable[[Session], T]) -> T:
+    """Run ``work`` in one writing transaction and give its result.
+
+    On PostgreSQL two transactions can both find a slug free; the database refuses the second,
+    which is then run again and sees what the first one did.
+
+    Raises:
+        Conflict: others changed the same rows again and again.
+        Unavailable: the database did not answer in time.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            with writing(engine) as session:
+                return work(session)
+        except IntegrityError:
+            continue
+        except OperationalError as error:
+            raise Unavailable("The database is busy; please try again.") from error
+    raise Conflict("Somebody changed the same thing at the same moment; please try again.")

@@ -1,14 +1,8 @@
 #!/bin/sh
-# Makes the freshly installed environment $1 small and quick to start. $2 is the folder of the Dockerfile.
+# Makes the freshly installed environment $1 small and quick to start.
 set -eu
 env=$1
-context=$2
 site=$(echo "$env"/lib/python3*/site-packages)
-
-# The package that runs inside labs, when this folder has it.
-if [ -d "$context/sophon_lab" ]; then
-    cp -r "$context/sophon_lab" "$site/sophon_lab"
-fi
 
 # jsonschema finds this optional format checker, and importing it builds a parser for one second at every start. No schema
 # of Jupyter uses the format.
@@ -16,7 +10,7 @@ fi
 
 # A lab serves JupyterLab's pages, never the Hub's; the classic notebook is not installed.
 rm -rf "$env/share/jupyterhub/static" "$env/share/jupyter/nbextensions" "$env/share/man" "$env/include"
-# Tests and source maps are of no use without the sources they belong to. numpy.testing is public and stays.
+# Folders called tests, not numpy.testing, which is public. Translations of languages no menu of a lab is shown in.
 find "$site" -type d -name tests -prune -exec rm -rf {} +
 find "$env" -name '*.map' -path '*/static/*' -delete
 find "$site/babel/locale-data" -name '*.dat' \

@@ -1,4 +1,7 @@
-"""How large the lab image is and how long a lab takes from ``docker run`` to its first answer."""
+"""How large the lab image is and how long a lab takes from ``docker run`` to its first answer.
+
+``python -m tests.bench.bench_image`` from the top folder prints it as JSON.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,10 @@ import json
 import statistics
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "images"))
-
-from lab_container import Lab, bridge_gateway, docker
-from stub_hub import StubHub
+from tests.images.lab_container import Lab, bridge_gateway, docker
+from tests.images.stub_hub import StubHub
 
 
 def measure(image: str = "sophon-hub/lab:latest", runs: int = 5) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--image", default="sophon-hub/lab:latest")
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
-    print(json.dumps(measure(options.image, options.runs)))
+    sys.stdout.write(json.dumps(measure(options.image, options.runs)) + "\n")
 
 
 if __name__ == "__main__":

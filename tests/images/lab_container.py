@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from stub_hub import PREFIX, StubHub
+from tests.images.stub_hub import PREFIX, StubHub
 
 LABEL = "sophon-test=1"
 HARDENING = (
@@ -122,5 +122,7 @@ class Lab:
 
     def log(self) -> str:
         """Return everything the lab has printed."""
-        done = subprocess.run(["docker", "logs", self.name], capture_output=True, text=True, check=True)
-        return done.stdout + done.stderr
+        command = ["docker", "logs", self.name]
+        return subprocess.run(
+            command, text=True, check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ).stdout

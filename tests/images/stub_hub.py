@@ -1,4 +1,4 @@
-"""A Hub that knows one person: just enough of its API for jupyterhub-singleuser to start and let them in."""
+"""A Hub that knows one person: enough of its API for jupyterhub-singleuser to let them in."""
 
 from __future__ import annotations
 

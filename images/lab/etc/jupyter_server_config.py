@@ -1,16 +1,16 @@
-"""Settings of every lab made from this image. What the spawner passes as arguments wins over them."""
+"""Settings of every lab of this image. What the spawner passes as arguments wins over them."""
 
 from pathlib import Path
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 
-# The home is the volume: what is kept there survives the container. /tmp does not, and the current directory is the
-# people's own.
+# The home is the volume: what is kept there survives the container. /tmp does not, and the current
+# directory is the people's own.
 state = Path.home() / ".local" / "share" / "sophon"
 state.mkdir(parents=True, exist_ok=True)
 
-# Real-time collaboration. The store of document updates must outlive the container: when it is lost while a browser
-# still has a document open, the reconnecting browser doubles the cells.
+# Real-time collaboration. The store of document updates must outlive the container: when it is
+# lost while a browser still has a document open, the reconnecting browser doubles the cells.
 c.SQLiteYStore.db_path = str(state / "ystore.db")
 c.SQLiteYStore.squash_after_inactivity_of = 3600
 c.BaseFileIdManager.db_path = str(state / "file_ids.db")

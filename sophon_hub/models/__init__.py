@@ -1,5 +1,6 @@
 """The tables, one file per noun. Import them from here."""
 
+from sophon_hub.models.accounts import LocalAccount
 from sophon_hub.models.base import Base
 from sophon_hub.models.events import AuditEvent
 from sophon_hub.models.groups import JoinRequest, Membership, ResearchGroup
@@ -20,6 +21,7 @@ __all__ = [
     "JoinRequest",
     "Lab",
     "LabState",
+    "LocalAccount",
     "MemberRole",
     "Membership",
     "Person",

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from sophon_hub.models.base import Base, text_enum
@@ -36,7 +36,7 @@ class Lab(Base):
     image: Mapped[str] = mapped_column(String(100))
     internet: Mapped[bool] = mapped_column(default=True)
     cpu_limit: Mapped[float | None]
-    memory_limit: Mapped[int | None]
+    memory_limit: Mapped[int | None] = mapped_column(BigInteger)
     state: Mapped[LabState] = mapped_column(text_enum(LabState))
     progress: Mapped[int] = mapped_column(default=0)
     message: Mapped[str] = mapped_column(Text, default="")

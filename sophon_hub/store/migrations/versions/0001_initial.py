@@ -1,0 +1,297 @@
+"""First tables."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Bring the tables to this revision."""
+    op.create_table(
+        "audit_events",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor", sa.String(length=128), nullable=True),
+        sa.Column("actor_id", sa.Integer(), nullable=True),
+        sa.Column("action", sa.String(length=40), nullable=False),
+        sa.Column("subject", sa.String(length=200), nullable=False),
+        sa.Column("group_id", sa.Integer(), nullable=True),
+        sa.Column("project_id", sa.Integer(), nullable=True),
+        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.Column("via", sa.String(length=10), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_events")),
+    )
+    op.create_index("ix_audit_events_group_id", "audit_events", ["group_id", "id"])
+    op.create_index("ix_audit_events_project_id", "audit_events", ["project_id", "id"])
+
+    op.create_table(
+        "idempotency_keys",
+        sa.Column("username", sa.String(length=128), nullable=False),
+        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column("request_hash", sa.String(length=64), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("answer", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("username", "key", name=op.f("pk_idempotency_keys")),
+    )
+    op.create_table(
+        "instance",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_instance_single_row")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_instance")),
+    )
+    op.create_table(
+        "jobs",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("key", sa.String(length=80), nullable=False),
+        sa.Column("payload", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
+    )
+    op.create_index("ix_jobs_key", "jobs", ["key", "id"])
+
+    op.create_table(
+        "local_accounts",
+        sa.Column("username", sa.String(length=128), nullable=False),
+        sa.Column("password_hash", sa.String(length=200), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("username", name=op.f("pk_local_accounts")),
+    )
+    op.create_table(
+        "people",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("username", sa.String(length=128), nullable=False),
+        sa.Column("display_name", sa.String(length=200), nullable=False),
+        sa.Column("is_admin", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_people")),
+        sa.UniqueConstraint("username", name=op.f("uq_people_username")),
+    )
+    op.create_table(
+        "research_groups",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("slug", sa.String(length=48), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column(
+            "visibility",
+            sa.Enum(
+                "public",
+                "internal",
+                "private",
+                name="visibility",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column(
+            "access",
+            sa.Enum(
+                "open",
+                "request",
+                "manual",
+                name="accessmode",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("deleted_by_id", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["deleted_by_id"], ["people.id"], name=op.f("fk_research_groups_deleted_by_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_research_groups")),
+        sa.UniqueConstraint("slug", name=op.f("uq_research_groups_slug")),
+    )
+    op.create_table(
+        "join_requests",
+        sa.Column("group_id", sa.Integer(), nullable=False),
+        sa.Column("person_id", sa.Integer(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["group_id"],
+            ["research_groups.id"],
+            name=op.f("fk_join_requests_group_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["person_id"],
+            ["people.id"],
+            name=op.f("fk_join_requests_person_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("group_id", "person_id", name=op.f("pk_join_requests")),
+    )
+    op.create_table(
+        "memberships",
+        sa.Column("group_id", sa.Integer(), nullable=False),
+        sa.Column("person_id", sa.Integer(), nullable=False),
+        sa.Column(
+            "role",
+            sa.Enum(
+                "viewer",
+                "member",
+                "owner",
+                name="memberrole",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("added_by_id", sa.Integer(), nullable=True),
+        sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["added_by_id"],
+            ["people.id"],
+            name=op.f("fk_memberships_added_by_id"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(
+            ["group_id"],
+            ["research_groups.id"],
+            name=op.f("fk_memberships_group_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["people.id"], name=op.f("fk_memberships_person_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("group_id", "person_id", name=op.f("pk_memberships")),
+    )
+    op.create_index("ix_memberships_person_id", "memberships", ["person_id"])
+
+    op.create_table(
+        "research_projects",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("slug", sa.String(length=48), nullable=False),
+        sa.Column("group_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column(
+            "visibility",
+            sa.Enum(
+                "public",
+                "internal",
+                "private",
+                name="visibility",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("deleted_by_id", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["deleted_by_id"], ["people.id"], name=op.f("fk_research_projects_deleted_by_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["group_id"],
+            ["research_groups.id"],
+            name=op.f("fk_research_projects_group_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_research_projects")),
+        sa.UniqueConstraint("slug", name=op.f("uq_research_projects_slug")),
+    )
+    op.create_index("ix_research_projects_group_id", "research_projects", ["group_id"])
+
+    op.create_table(
+        "labs",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("uid", sa.String(length=32), nullable=False),
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("slug", sa.String(length=30), nullable=False),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("image", sa.String(length=100), nullable=False),
+        sa.Column("internet", sa.Boolean(), nullable=False),
+        sa.Column("cpu_limit", sa.Double(), nullable=True),
+        sa.Column("memory_limit", sa.BigInteger(), nullable=True),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "stopped",
+                "starting",
+                "running",
+                "stopping",
+                "failed",
+                name="labstate",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("progress", sa.Integer(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("started_with", sa.JSON(), nullable=True),
+        sa.Column("last_activity", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("locked_by_id", sa.Integer(), nullable=True),
+        sa.Column("lock_reason", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("deleted_by_id", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["deleted_by_id"], ["people.id"], name=op.f("fk_labs_deleted_by_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["locked_by_id"], ["people.id"], name=op.f("fk_labs_locked_by_id"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["project_id"],
+            ["research_projects.id"],
+            name=op.f("fk_labs_project_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_labs")),
+        sa.UniqueConstraint("project_id", "slug", name="uq_labs_project_id_slug"),
+        sa.UniqueConstraint("uid", name=op.f("uq_labs_uid")),
+    )
+    op.create_index("ix_labs_state", "labs", ["state"])
+
+
+def downgrade() -> None:
+    """Bring the tables back to the revision before."""
+    op.drop_index("ix_labs_state", "labs")
+
+    op.drop_table("labs")
+    op.drop_index("ix_research_projects_group_id", "research_projects")
+
+    op.drop_table("research_projects")
+    op.drop_index("ix_memberships_person_id", "memberships")
+
+    op.drop_table("memberships")
+    op.drop_table("join_requests")
+    op.drop_table("research_groups")
+    op.drop_table("people")
+    op.drop_table("local_accounts")
+    op.drop_index("ix_jobs_key", "jobs")
+
+    op.drop_table("jobs")
+    op.drop_table("instance")
+    op.drop_table("idempotency_keys")
+    op.drop_index("ix_audit_events_project_id", "audit_events")
+    op.drop_index("ix_audit_events_group_id", "audit_events")
+
+    op.drop_table("audit_events")

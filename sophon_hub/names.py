@@ -74,7 +74,14 @@ def numbered_slug(slug: str, number: int, *, lab: bool = False) -> str:
     """The ``number``-th alternative of a slug that is taken: ``name-2``, ``name-3``, ..."""
     suffix = f"-{number}"
     longest = MAX_LAB_SLUG if lab else MAX_SLUG
+    if f"{slug}-" in RESERVED_PREFIXES:
+        slug = f"x-{slug}"
     return slug[: longest - len(suffix)].rstrip("-") + suffix
+
+
+def is_slug(text: str) -> bool:
+    """Whether something could have this slug; asked before a text from outside is looked up."""
+    return len(text) <= MAX_SLUG and SLUG_PATTERN.fullmatch(text) is not None
 
 
 def account_name(project_slug: str) -> str:
@@ -105,8 +112,11 @@ def accounts_group(group_slug: str) -> str:
 
 
 def hub_role(group_slug: str) -> str:
-    """Hub role that lets the people of a research group into its labs."""
-    return f"sophon-{group_slug}"
+    """Hub role that lets the people of a research group into its labs.
+
+    Nobody can choose a slug that gives the name of another role, such as the worker's.
+    """
+    return f"sophon-group-{group_slug}"
 
 
 def group_of_hub_group(hub_group: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Where the files are that belong to the package but are no Python modules: entry points and pages."""
+"""Where the files are that belong to the package but are no modules: entry points and pages."""
 
 import sys
 from pathlib import Path

@@ -29,9 +29,7 @@ def alembic_config(connection: Connection | None = None) -> Config:
 
 def head() -> str:
     """The revision that this version of the package works with."""
-    revision = ScriptDirectory.from_config(alembic_config()).get_current_head()
-    assert revision is not None, "the package has no migrations"
-    return revision
+    return str(ScriptDirectory.from_config(alembic_config()).get_current_head())
 
 
 def current(connection: Connection) -> str | None:

@@ -1,0 +1,100 @@
+"""What holds for every way of signing in: reserved names, real names, no 500 at the login form."""
+
+import asyncio
+from functools import cached_property
+from importlib.metadata import entry_points
+from typing import Any
+
+from jupyterhub.auth import Authenticator
+from jupyterhub.handlers.login import LoginHandler
+from sqlalchemy import Engine
+from tornado import web
+from traitlets.config import LoggingConfigurable
+from traitlets.utils.importstring import import_item
+
+from sophon_hub import names
+from sophon_hub.authenticator.user_info import user_info
+from sophon_hub.settings import BadSetting, Sophon
+from sophon_hub.store import people
+from sophon_hub.store.engine import make_engine, reading
+
+RESERVED = "Names that begin with project- or tmp- belong to the hub; nobody can sign in with one."
+
+
+class SophonLoginHandler(LoginHandler):
+    """The Hub's login form, which also survives requests that no form sends."""
+
+    async def post(self) -> None:
+        """Refuse a request without a user name, on which JupyterHub 6.1 fails with a 500."""
+        if "username" not in self.request.body_arguments:
+            raise web.HTTPError(400, "Type your user name and password.")
+        await super().post()
+
+
+class SophonAuthenticatorMixin(LoggingConfigurable):
+    """Goes before any authenticator: ``class Ours(SophonAuthenticatorMixin, Theirs)``."""
+
+    @cached_property
+    def settings(self) -> Sophon:
+        """Sophon's settings, as `configure` left them in the configuration."""
+        return Sophon(config=self.config)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """Sophon's own database."""
+        return make_engine(self.settings.database_url)
+
+    async def get_authenticated_user(self, handler: Any, data: Any) -> dict[str, Any] | None:
+        """Let the authenticator decide, then refuse reserved names and add the person's name.
+
+        The Hub says not to override this. It is overridden because it is the only place that
+        sees the final name, after normalisation, name maps and hooks of any authenticator.
+        """
+        model: dict[str, Any] | None = await super().get_authenticated_user(  # type: ignore[misc]
+            handler, data
+        )
+        if model is None:
+            return None
+        if names.is_reserved_username(model["name"]):
+            self.log.warning("Refusing a sign-in under the reserved name %r", model["name"])
+            raise web.HTTPError(403, RESERVED)
+        theirs = model.get("user_info") or {}
+        display_name = await asyncio.to_thread(self._display_name, model["name"])
+        display_name = display_name or theirs.get("display_name") or model["name"]
+        return {**model, "user_info": {**theirs, **user_info(model["name"], display_name)}}
+
+    def _display_name(self, username: str) -> str | None:
+        with reading(self.engine) as session:
+            person = people.find_person(session, username)
+        return None if person is None else person.display_name
+
+    def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
+        """The authenticator's own handlers, and our login form unless it brings one."""
+        handlers: list[tuple[Any, ...]] = super().get_handlers(app)  # type: ignore[misc]
+        if any(handler[0] == "/login" for handler in handlers):
+            return handlers
+        return [*handlers, ("/login", SophonLoginHandler)]
+
+
+def make_authenticator(base: str | type[Authenticator]) -> type[Authenticator]:
+    """The authenticator with this entry point, class path or class, with our rules before it."""
+    found = _find(base) if isinstance(base, str) else base
+    if issubclass(found, SophonAuthenticatorMixin):
+        return found
+    # the module and name decide under which name a site configures it, so they stay
+    return type(
+        found.__name__,
+        (SophonAuthenticatorMixin, found),
+        {"__module__": found.__module__, "__doc__": found.__doc__},
+    )
+
+
+def _find(name: str) -> type[Authenticator]:
+    registered = entry_points(group="jupyterhub.authenticators", name=name)
+    try:
+        found = next(iter(registered)).load() if registered else import_item(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise BadSetting(f"authenticator is {name!r}, which cannot be loaded: {error}") from None
+    if not (isinstance(found, type) and issubclass(found, Authenticator)):
+        raise BadSetting(f"authenticator is {name!r}, which is not a JupyterHub authenticator.")
+    return found

@@ -1,0 +1,235 @@
+"""One call in ``jupyterhub_config.py`` that makes a JupyterHub a Sophon Hub.
+
+``configure(c)`` only writes configuration: whatever a site sets on ``c`` afterwards wins.
+When the program that reads the file is the Hub itself, what would go wrong later is checked
+now, and ends the start with one sentence.
+"""
+
+import ipaddress
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from jupyterhub.app import JupyterHub
+from traitlets.config import Config
+
+from sophon_hub import names, paths, startup
+from sophon_hub.authenticator import LocalAuthenticator, make_authenticator
+from sophon_hub.authenticator.first_accounts import prepare_accounts
+from sophon_hub.secret_files import read_or_make_secret, require_private
+from sophon_hub.settings import BadSetting, Sophon
+from sophon_hub.spawner import ensure_networks, use_settings
+from sophon_hub.store import schema
+from sophon_hub.store.engine import make_engine
+
+PORTAL = "sophon"
+WORKER = "sophon-worker"
+PROXY_BINARY = "configurable-http-proxy"
+NOT_ISOLATED = (
+    "Trial without containers: labs are plain processes and are <strong>not isolated</strong>"
+    " from each other or from this machine. Do not let anybody you do not trust use it."
+)
+
+
+def configure(c: Config, **settings: Any) -> Sophon:
+    """Wire everything into the configuration of a JupyterHub.
+
+    Settings come from the keyword arguments, then from ``c.Sophon``, then from ``SOPHON_*``
+    environment variables. A setting that cannot work ends the process with a sentence.
+    """
+    try:
+        return wire(c, Sophon(config=c, **settings), starting=JupyterHub.initialized())
+    except BadSetting as error:
+        raise SystemExit(f"sophon-hub: {error.detail}") from None
+
+
+def wire(c: Config, settings: Sophon, *, starting: bool) -> Sophon:
+    """`configure`, but for the command line and tests: `BadSetting` is raised as it is."""
+    refuse_unsafe(settings)
+    settings.prepare_data_dir()
+    # whoever makes `Sophon(config=...)` inside the Hub gets exactly these settings
+    for name in settings.class_traits(config=True):
+        c.Sophon[name] = getattr(settings, name)
+    # only a Hub that starts asks the engine; other commands read this file as well
+    hub_host = _hub_host(settings) if starting else "127.0.0.1"
+    if starting:
+        startup.become_the_hub(settings, hub_host)
+        _check_database(settings)
+        use_settings(settings)
+    _wire_hub(c, settings, hub_host)
+    _wire_proxy(c, settings)
+    _wire_access(c, settings)
+    _wire_pages(c, settings)
+    if starting and issubclass(c.JupyterHub.authenticator_class, LocalAuthenticator):
+        made = prepare_accounts(c.JupyterHub.authenticator_class(config=c))
+        if made:
+            print(f"The password of {settings.admin_user} is in {made}", flush=True)  # noqa: T201
+    return settings
+
+
+def refuse_unsafe(settings: Sophon) -> None:
+    """Refuse settings that must not meet a network, or are readable by others."""
+    if settings.spawner == "process" and not _is_loopback(settings.host):
+        raise BadSetting(
+            "With SOPHON_SPAWNER=process labs are not isolated, so the hub listens on loopback"
+            f" only, not on {settings.host}. Set SOPHON_HOST=127.0.0.1 or SOPHON_SPAWNER=docker."
+        )
+    if settings.default_image not in settings.images:
+        raise BadSetting(
+            f"default_image is {settings.default_image!r}, which is none of the images:"
+            f" {', '.join(sorted(settings.images))}. Set SOPHON_DEFAULT_IMAGE to one of them."
+        )
+    if settings.accounts_file:
+        path = Path(settings.accounts_file)
+        if not path.is_file():
+            raise BadSetting(f"accounts_file names {path}, but there is no such file.")
+        require_private(path)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _hub_host(settings: Sophon) -> str:
+    """Address the Hub's API listens on: for containers that of their network's gateway."""
+    if settings.spawner == "process":
+        return "127.0.0.1"
+    return ensure_networks(settings).hub_address
+
+
+def _check_database(settings: Sophon) -> None:
+    engine = make_engine(settings.database_url)
+    try:
+        schema.check(engine)
+    finally:
+        engine.dispose()
+
+
+def _wire_hub(c: Config, settings: Sophon, hub_host: str) -> None:
+    data = settings.data_path
+    read_or_make_secret(data / "cookie-secret")
+    hub = c.JupyterHub
+    hub.cookie_secret_file = str(data / "cookie-secret")
+    hub.db_url = f"sqlite:///{data}/jupyterhub.sqlite"
+    hub.upgrade_db = True  # the Hub copies its SQLite file before it changes it
+    hub.base_url = settings.base_url
+    hub.bind_url = f"http://{_in_url(settings.host)}:{settings.port}{_base(settings)}"
+    hub.hub_bind_url = f"http://{_in_url(hub_host)}:{settings.hub_port}"
+    hub.spawner_class = f"sophon-{settings.spawner}"
+    hub.allow_named_servers = True
+    hub.named_server_limit_per_user = named_server_limit
+    hub.cleanup_servers = False  # labs outlive the Hub
+    hub.redirect_to_server = False
+    # the proxy counts every byte of an open tab as activity; labs report what people really do
+    hub.last_activity_interval = 0
+    hub.services = [_portal(settings), _worker(settings)]
+
+
+def named_server_limit(handler: Any) -> int:
+    """How many named servers the caller may make for one user; 0 means any number.
+
+    The worker makes the labs of collaboration accounts; people have their personal lab and at
+    most one more.
+    """
+    return 0 if getattr(handler.current_user, "kind", "user") == "service" else 1
+
+
+def _portal(settings: Sophon) -> dict[str, Any]:
+    return {
+        "name": PORTAL,
+        "url": f"http://127.0.0.1:{settings.portal_port}",
+        "command": [sys.executable, str(paths.service_script("portal"))],
+        "environment": settings.environment(),
+        "api_token": read_or_make_secret(settings.data_path / "portal-token"),
+        "oauth_no_confirm": True,
+        "oauth_client_allowed_scopes": [],
+        "display": False,
+    }
+
+
+def _worker(settings: Sophon) -> dict[str, Any]:
+    return {
+        "name": WORKER,
+        "command": [sys.executable, str(paths.service_script("worker"))],
+        "environment": settings.environment(),
+        "api_token": read_or_make_secret(settings.data_path / "worker-token"),
+        "display": False,
+    }
+
+
+def _wire_proxy(c: Config, settings: Sophon) -> None:
+    proxy = c.ConfigurableHTTPProxy
+    proxy.command = [_proxy_command()]
+    proxy.api_url = f"http://127.0.0.1:{settings.proxy_api_port}"
+    proxy.auth_token = read_or_make_secret(settings.data_path / "proxy-token")
+    proxy.pid_file = str(settings.data_path / startup.PROXY_PID_FILE)
+    proxy.log_level = "warn"
+
+
+def _proxy_command() -> str:
+    local = paths.CHECKOUT / "node_modules" / ".bin" / PROXY_BINARY
+    found = str(local) if local.exists() else shutil.which(PROXY_BINARY)
+    if found is None:
+        raise BadSetting(
+            f"{PROXY_BINARY} is missing. In a checkout run: npm ci; elsewhere:"
+            f" npm install --global {PROXY_BINARY}"
+        )
+    return found
+
+
+def _wire_access(c: Config, settings: Sophon) -> None:
+    accounts = names.ALL_ACCOUNTS_GROUP
+    c.JupyterHub.authenticator_class = make_authenticator(settings.authenticator)
+    c.Authenticator.admin_users = {settings.admin_user}
+    c.JupyterHub.extra_user_scopes = {f"access:services!service={PORTAL}"}
+    c.JupyterHub.load_groups = {accounts: {"users": []}}
+    c.JupyterHub.load_roles = [
+        {
+            "name": "sophon-portal",
+            "description": "The portal only looks people up; the worker changes things.",
+            "scopes": ["list:users", "read:users:name"],
+            "services": [PORTAL],
+        },
+        {
+            "name": "sophon-worker",
+            "description": "Keeps hub users, groups and servers in step with the portal.",
+            "scopes": [
+                # a filter on admin:users cannot cover an account that does not exist yet, and
+                # making collaboration accounts is the worker's job
+                "admin:users",
+                "list:users",
+                "read:users",
+                "admin:groups",
+                "groups",
+                # servers of people are out of its reach
+                f"servers!group={accounts}",
+                f"delete:servers!group={accounts}",
+                "read:servers",
+            ],
+            "services": [WORKER],
+        },
+    ]
+
+
+def _wire_pages(c: Config, settings: Sophon) -> None:
+    c.JupyterHub.default_url = f"{_base(settings)}services/{PORTAL}/"
+    c.JupyterHub.template_paths = [str(paths.hub_templates())]
+    c.JupyterHub.template_vars = {
+        "sophon_url": f"{_base(settings)}services/{PORTAL}/",
+        "sophon_open_signup": settings.open_signup,
+    }
+    if settings.spawner == "process":
+        c.JupyterHub.template_vars["announcement"] = NOT_ISOLATED
+
+
+def _base(settings: Sophon) -> str:
+    inner = settings.base_url.strip("/")
+    return f"/{inner}/" if inner else "/"
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

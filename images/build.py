@@ -98,6 +98,7 @@ def buildkit_client() -> str:
     )
 
 
+@functools.cache
 def base_image(*, fresh: bool) -> str:
     """Return the Debian every image starts from: chosen, here already, pulled or bootstrapped."""
     if chosen := os.environ.get("SOPHON_BASE_IMAGE"):
@@ -192,7 +193,7 @@ def build(image: Image, tags: Mapping[str, str], *, fresh: bool) -> None:
     chosen = {}
     for argument, default in image.arguments.items():
         if default == DEFAULT_BASE:
-            chosen[argument] = base_image(fresh=False)
+            chosen[argument] = base_image(fresh=fresh)
         elif parent := own_name(default):
             chosen[argument] = tags[parent]
     command = [buildkit_client(), "build", "--progress=plain"]
@@ -232,8 +233,6 @@ def explain(output: str) -> str:
 def build_all(images: list[Image], tags: Mapping[str, str], *, fresh: bool) -> None:
     """Build what is missing, and let ``latest`` name what the folders say now."""
     require_engine()
-    if fresh:
-        base_image(fresh=True)
     for image in images:
         if not fresh and size_of(tags[image.name]):
             run("docker", "tag", tags[image.name], f"{image.reference}:latest")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import ipaddress
 import json
 import secrets
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -105,6 +107,31 @@ class Lab:
             connection.request(method, PREFIX + path, data, headers)
             response = connection.getresponse()
             return Answer(response.status, response.read().decode())
+        finally:
+            connection.close()
+
+    @contextmanager
+    def document(self, path: str) -> Iterator[None]:
+        """Have a notebook open for collaboration, as a browser has it."""
+        session = self.ask(
+            f"api/collaboration/session/{path}",
+            method="PUT",
+            body={"format": "json", "type": "notebook"},
+        ).json()
+        room = f"json:notebook:{session['fileId']}?sessionId={session['sessionId']}"
+        headers = {
+            "Authorization": f"token {self.hub.token}",
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": base64.b64encode(secrets.token_bytes(16)).decode(),
+        }
+        connection = http.client.HTTPConnection(self.address, 8888, timeout=20)
+        try:
+            connection.request("GET", f"{PREFIX}api/collaboration/room/{room}", headers=headers)
+            with connection.getresponse() as response:
+                assert response.status == 101
+                yield
         finally:
             connection.close()
 

@@ -1,0 +1,68 @@
+"""Who may enter labs, told to the Hub: two hub groups and one hub role a research group.
+
+Shares to a group do not work in JupyterHub 6.1 and shares to people do not scale, so the people
+of a research group hold one role whose scopes are filtered to the group of the collaboration
+accounts. Membership changes act at once. A role can only be made inside the Hub's process, and
+only one that is marked as managed by the authenticator outlives a restart. All that is known
+about this stays in this module; tests/hub/test_access.py fails when a new JupyterHub changes it.
+"""
+
+from typing import Any
+
+from jupyterhub import orm, roles
+
+from sophon_hub import names
+
+
+def role_scopes(group_slug: str) -> list[str]:
+    """The scopes of a group's role: enter its labs and see their state, nothing else."""
+    accounts = names.accounts_group(group_slug)
+    return [f"access:servers!group={accounts}", f"read:servers!group={accounts}"]
+
+
+def ensure_role(db: Any, group_slug: str) -> None:
+    """Make both hub groups and the role of a research group, or put them right again.
+
+    ``db`` is the Hub's own session; call it in the Hub's thread. Doing it twice changes nothing.
+    """
+    people = _ensure_group(db, names.people_group(group_slug))
+    _ensure_group(db, names.accounts_group(group_slug))
+    name = names.hub_role(group_slug)
+    scopes = role_scopes(group_slug)
+    role = orm.Role.find(db, name)
+    if role is None or role.scopes != scopes:
+        role = roles.create_role(
+            db,
+            {
+                "name": name,
+                "description": f"People of the research group {group_slug} enter its labs",
+                "scopes": scopes,
+                "managed_by_auth": True,
+            },
+            commit=False,
+        )
+    if not role.managed_by_auth:
+        role.managed_by_auth = True
+    if role not in people.roles:
+        roles.grant_role(db, people, rolename=name, managed=True, commit=False)
+    db.commit()
+
+
+def skip_consent(spawner: Any) -> None:
+    """Spare members the page that asks whether the lab may know who they are.
+
+    The set is the Hub's own, of the clients that need no confirmation. It lives in memory, so
+    this has to be said again after each start of the Hub.
+    """
+    trusted = spawner.user.settings.get("oauth_no_confirm_list")
+    if trusted is not None:
+        trusted.add(spawner.oauth_client_id)
+
+
+def _ensure_group(db: Any, name: str) -> Any:
+    group = orm.Group.find(db, name)
+    if group is None:
+        group = orm.Group(name=name)
+        db.add(group)
+        db.flush()
+    return group

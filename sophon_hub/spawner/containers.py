@@ -1,0 +1,220 @@
+"""The part of the spawner that starts labs in Docker containers."""
+
+import asyncio
+import inspect
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from docker.api.client import APIClient
+from docker.errors import APIError, DockerException
+from docker.types.containers import Ulimit
+from jupyterhub.spawner import SpawnException
+from jupyterhub.utils import url_path_join
+from requests.exceptions import RequestException
+
+from sophon_hub import names
+from sophon_hub.settings import BadSetting
+from sophon_hub.spawner import engine, homes
+from sophon_hub.spawner.networks import GuardFailed, LabNetworks, ensure_networks, join_internet
+from sophon_hub.spawner.plan import LaunchPlan, refusal
+from sophon_hub.spawner.project import PULL_SECONDS
+from sophon_hub.spawner.pull import PullCancelled, has_image, pull
+from sophon_hub.spawner.ready import wait_for_answer
+from sophon_hub.spawner.upkeep import ContainerUpkeep
+
+CREATE_ATTEMPTS = 3
+OPEN_FILES = 8192
+SHARED_MEMORY = "256m"
+
+
+class DockerPart(ContainerUpkeep):
+    """Runs a plan in a container: its own home, no rights, its own network."""
+
+    @property
+    def executor(self) -> ThreadPoolExecutor:
+        """Threads for short calls, shared by all servers: one slow call stalls nobody."""
+        return engine.CALLS
+
+    async def start_plan(self, plan: LaunchPlan) -> Any:
+        """Make and start the container of this plan, and wait until JupyterLab answers."""
+        self._started_at, self._answered, self.object_id = "", False, ""
+        try:
+            client = await engine.call(lambda: self.client)
+            await self._get_image(client, plan)
+            async with asyncio.timeout(self.sophon().start_timeout):
+                return await self._run(client, plan)
+        except TimeoutError:
+            sentence = f"The lab did not answer within {self.sophon().start_timeout} seconds."
+            raise await self._failed_start(sentence, "timeout") from None
+        except GuardFailed as error:
+            self.log.exception("No internet for %s", self._log_name)
+            sentence = "The lab could not be connected to the internet safely."
+            raise await self._failed_start(sentence, "guard") from error
+        except (DockerException, RequestException, BadSetting) as error:
+            raise await self._engine_trouble(error) from error
+
+    async def _engine_trouble(self, error: Exception) -> SpawnException:
+        if isinstance(error, BadSetting) or engine.is_engine_down(error):
+            self.log.error("Cannot start %s: %s", self._log_name, error)
+            return refusal(
+                "Labs cannot be started right now: the Docker engine does not answer. Please"
+                " tell an administrator.",
+                "engine-down",
+                503,
+            )
+        self.log.exception("Docker refused %s", self._log_name, exc_info=error)
+        return await self._failed_start(
+            "The lab could not be started.", "engine-refused", detail=str(error)
+        )
+
+    def _post(self, progress: int, message: str) -> None:
+        if self._board is not None:
+            self._board.post(progress, message)
+
+    async def _get_image(self, client: APIClient, plan: LaunchPlan) -> None:
+        self._post(5, "Looking for the image")
+        if await engine.call(has_image, client, plan.image):
+            return
+        self.log.info("Downloading the image %s for %s", plan.image, self._log_name)
+        self._post(10, "Downloading the image")
+        board, cancelled = self._board, threading.Event()
+
+        def report(percent: int) -> None:
+            if board is not None and percent:
+                text = f"Downloading the image: {percent} %"
+                board.post_threadsafe(10 + percent // 2, text)
+
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(engine.PULLS, pull, client, plan.image, report, cancelled)
+        try:
+            async with asyncio.timeout(PULL_SECONDS):
+                await work
+        except (DockerException, RequestException, TimeoutError, PullCancelled) as error:
+            self.log.warning("Cannot download %s: %s", plan.image, error)
+            raise refusal(
+                f"The image “{plan.image_name}” could not be downloaded. Please tell an"
+                " administrator.",
+                "image-unavailable",
+                503,
+            ) from error
+        finally:
+            cancelled.set()
+
+    async def _run(self, client: APIClient, plan: LaunchPlan) -> Any:
+        settings = self.sophon()
+        self._post(65, "Preparing the home")
+        networks = await engine.call(ensure_networks, settings, client)
+        volume = await engine.call(homes.ensure_home, client, settings, plan)
+        await self._configure(plan, networks, volume)
+        await self._create()
+        await engine.call(homes.ensure_owner, client, self.object_id, volume, plan.image)
+        self._post(75, "Starting the lab")
+        await self.docker("start", self.object_id)
+        joining = asyncio.ensure_future(self._join_internet(client, plan, networks))
+        try:
+            address = await self._wait_for_answer()
+            await joining
+        finally:
+            joining.cancel()
+        self._answered = True
+        return address
+
+    async def _join_internet(
+        self, client: APIClient, plan: LaunchPlan, networks: LabNetworks
+    ) -> None:
+        # while JupyterLab starts: it costs nothing then, and no one can use the lab yet
+        if plan.internet:
+            labels = plan.labels(self.sophon().namespace)
+            await engine.call(join_internet, client, networks, self.object_id, plan.image, labels)
+
+    async def _wait_for_answer(self) -> tuple[str, int]:
+        self._post(85, "Waiting for JupyterLab to answer")
+        container = await self._inspect(self.object_id)
+        if container is None:
+            raise await self._failed_start("The lab's container vanished.", "vanished")
+        self._started_at = container["State"]["StartedAt"]
+        ip = str(self.get_network_ip(container["NetworkSettings"]))
+        scheme = "https" if self.internal_ssl else "http"
+        prefix = url_path_join(self.server.base_url, "api")
+        await wait_for_answer(f"{scheme}://{ip}:{self.port}{prefix}", self._check_alive)
+        return ip, self.port
+
+    async def _check_alive(self) -> None:
+        container = await self._inspect(self.object_id)
+        if container is None or not container["State"]["Running"]:
+            sentence = "The lab ended while it was starting."
+            if container is not None and container["State"]["OOMKilled"]:
+                sentence = "The lab ran out of memory while it was starting."
+            raise await self._failed_start(sentence, "crashed")
+
+    async def _configure(self, plan: LaunchPlan, networks: LabNetworks, volume: str) -> None:
+        """Set every trait that decides how the container is made; what sites add stays."""
+        namespace = self.sophon().namespace
+        self.image = plan.image
+        self.object_name = names.container_name(namespace, plan.uid)
+        self.cmd = self.cmd or ["jupyterhub-singleuser"]
+        self.remove = self.use_internal_ip = True
+        self.network_name = networks.labs
+        self.mem_limit, self.cpu_limit = plan.memory_limit, plan.cpu_limit
+        others = [mount for mount in self.mounts if mount["target"] != homes.HOME]
+        self.mounts = [*others, {"source": volume, "target": homes.HOME, "type": "volume"}]
+        self.extra_create_kwargs = await self._evaluate(self.extra_create_kwargs) | {
+            "user": f"{homes.OWNER}:{homes.OWNER}",
+            "working_dir": homes.HOME,
+            "hostname": plan.lab or "lab",
+            "labels": plan.labels(namespace),
+        }
+        self.extra_host_config = await self._evaluate(self.extra_host_config) | {
+            "auto_remove": False,  # else the last words of a lab that died are lost
+            "privileged": False,
+            "network_mode": networks.labs,
+            "cap_add": [],
+            "cap_drop": ["ALL"],
+            "security_opt": ["no-new-privileges"],
+            "pids_limit": plan.pids_limit,
+            "init": True,
+            "memswap_limit": plan.memory_limit,
+            "ulimits": [Ulimit(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES)],
+            "shm_size": SHARED_MEMORY,
+            "tmpfs": {"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={plan.memory_limit // 4}"},  # noqa: S108
+        }
+
+    async def _evaluate(self, value: Any) -> dict[str, Any]:
+        result = value(self) if callable(value) else value
+        return dict(await result if inspect.isawaitable(result) else result)
+
+    async def _create(self) -> None:
+        """Make the container; one that a killed Hub has left under its name is removed."""
+        for attempt in range(1, CREATE_ATTEMPTS + 1):
+            try:
+                self.object_id = (await self.create_object())["Id"]
+            except APIError as error:
+                if not engine.is_status(error, 409) or attempt == CREATE_ATTEMPTS:
+                    raise
+                self.log.warning("Removing the leftover container %s", self.object_name)
+                await self._end(self.object_name, self.sophon().stop_timeout)
+            else:
+                return
+
+    def get_env(self) -> dict[str, str]:
+        """The environment of the lab; nothing of the Hub's own."""
+        env: dict[str, str] = super().get_env()
+        if self.is_managed:
+            env |= {"HOME": homes.HOME, "USER": "jovyan"}
+        return env
+
+    async def remove_home(self, uids: set[str]) -> None:
+        """Remove the volumes of these homes, and containers that still hold them."""
+        settings = self.sophon()
+        client = await engine.call(lambda: self.client)
+        for uid in sorted(uids):
+            await self._end(names.container_name(settings.namespace, uid), 0)
+            await engine.call(homes.remove_home, client, settings, uid)
+            self.log.info("Removed the home %s of %s", uid, self._log_name)
+
+    async def find_homes(self) -> set[str]:
+        """Ids of the volumes that carry this project's and lab's slugs."""
+        client = await engine.call(lambda: self.client)
+        project = names.project_of_account(self.user.name) or ""
+        return await engine.call(homes.find_homes, client, self.sophon(), project, self.name)

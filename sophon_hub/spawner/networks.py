@@ -1,0 +1,148 @@
+"""The networks labs live in.
+
+Every lab is in ``<namespace>-labs``: internal, so there is no way out but to the Hub on the
+network's gateway, and without traffic between its members. Labs with internet are also in
+``<namespace>-internet``, again without traffic between members. They join it only after
+`guard` has taken the cloud's metadata addresses away from them.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from docker.api.client import APIClient
+from docker.errors import APIError, DockerException
+from requests.exceptions import RequestException
+
+from sophon_hub.settings import BadSetting, Sophon
+from sophon_hub.spawner import guard
+from sophon_hub.spawner.engine import connect, is_status
+
+log = logging.getLogger(__name__)
+
+NO_TRAFFIC_BETWEEN_LABS = {"com.docker.network.bridge.enable_icc": "false"}
+GUARD_SOURCE = Path(guard.__file__).read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class LabNetworks:
+    """The names of both networks, and the address at which labs reach the Hub's API."""
+
+    labs: str
+    internet: str
+    hub_address: str
+
+
+class GuardFailed(Exception):
+    """The metadata addresses could not be blocked, so the lab gets no internet."""
+
+
+def ensure_networks(settings: Sophon, client: APIClient | None = None) -> LabNetworks:
+    """Make the networks of this hub when they are missing, and say where the Hub listens."""
+    labs, internet = f"{settings.namespace}-labs", f"{settings.namespace}-internet"
+    try:
+        client = client or connect()
+        found = _ensure(client, settings.namespace, labs, internal=True)
+        _ensure(client, settings.namespace, internet, internal=False)
+    except APIError as error:
+        raise BadSetting(f"The Docker engine refused a network for labs: {error}") from error
+    except (DockerException, RequestException) as error:
+        raise BadSetting(
+            "No Docker engine answers. Start it (systemctl start docker), let DOCKER_HOST name"
+            " another one, or set SOPHON_SPAWNER=process to try Sophon Hub without containers."
+        ) from error
+    return LabNetworks(labs, internet, _gateway(found))
+
+
+def _ensure(client: APIClient, namespace: str, name: str, *, internal: bool) -> dict[str, Any]:
+    found = _find(client, name)
+    if found is None:
+        log.info("Making the Docker network %s", name)
+        try:
+            client.create_network(
+                name,
+                driver="bridge",
+                internal=internal,
+                options=dict(NO_TRAFFIC_BETWEEN_LABS),
+                labels={"org.sophon.namespace": namespace},
+                check_duplicate=True,
+            )
+        except APIError as error:
+            if not is_status(error, 409):  # else somebody was faster
+                raise
+        found = _find(client, name)
+    if found is None or not _is_ours(found, namespace, internal=internal):
+        raise BadSetting(
+            f"The Docker network {name} exists but does not keep labs apart as it must."
+            f" Remove it (docker network rm {name}) or set another SOPHON_NAMESPACE."
+        )
+    return found
+
+
+def _find(client: APIClient, name: str) -> dict[str, Any] | None:
+    # the filter also finds names that contain this one
+    for network in client.networks(names=[name]):
+        if network["Name"] == name:
+            details: dict[str, Any] = client.inspect_network(network["Id"])
+            return details
+    return None
+
+
+def _is_ours(network: dict[str, Any], namespace: str, *, internal: bool) -> bool:
+    return (
+        network["Driver"] == "bridge"
+        and network["Internal"] is internal
+        and NO_TRAFFIC_BETWEEN_LABS.items() <= (network["Options"] or {}).items()
+        and (network["Labels"] or {}).get("org.sophon.namespace") == namespace
+    )
+
+
+def _gateway(network: dict[str, Any]) -> str:
+    for subnet in network["IPAM"]["Config"]:
+        gateway = str(subnet.get("Gateway", ""))
+        if gateway and ":" not in gateway:
+            return gateway.partition("/")[0]
+    raise BadSetting(f"The Docker network {network['Name']} has no gateway for the Hub's API.")
+
+
+def join_internet(
+    client: APIClient,
+    networks: LabNetworks,
+    container: str,
+    image: str,
+    labels: dict[str, str],
+) -> None:
+    """Block the metadata addresses in a running lab's network, then connect it to the internet.
+
+    The blocking is done by a container of the lab's own image that shares nothing but the
+    network with the lab, lives for a tenth of a second, and is the only one with the right to
+    change routes: the lab itself can never take them back.
+    """
+    host_config = client.create_host_config(
+        network_mode=f"container:{container}",
+        cap_drop=["ALL"],
+        cap_add=["NET_ADMIN"],
+        security_opt=["no-new-privileges"],
+        read_only=True,
+        pids_limit=32,
+        mem_limit="128m",
+    )
+    helper = client.create_container(
+        image,
+        entrypoint=["python3", "-I", "-S", "-c", GUARD_SOURCE],
+        command=[],
+        user="0:0",
+        working_dir="/",
+        host_config=host_config,
+        labels={**labels, "org.sophon.kind": "guard"},
+    )["Id"]
+    try:
+        client.start(helper)
+        status = client.wait(helper, timeout=30)["StatusCode"]
+        if status:
+            said = client.logs(helper, tail=5).decode(errors="replace")
+            raise GuardFailed(f"the guard ended with {status}: {said}")
+    finally:
+        client.remove_container(helper, force=True)
+    client.connect_container_to_network(container, networks.internet)

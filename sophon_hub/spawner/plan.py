@@ -1,0 +1,116 @@
+"""What to run for a server: decided here, from Sophon's records and settings and nothing else.
+
+Whatever people send with a start request (``user_options``) never gets this far.
+"""
+
+import uuid
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from jupyterhub.spawner import SpawnException
+
+from sophon_hub.settings import Sophon
+from sophon_hub.store.launch import LaunchSpec
+
+PERSONAL = uuid.UUID("6c2f2d0a-8f0b-4f6c-9a52-6f0b0d9c5a11")
+"""Name space of the ids of personal homes."""
+
+Kind = Literal["lab", "personal"]
+
+
+@dataclass(frozen=True)
+class LaunchPlan:
+    """Everything that decides how one server runs.
+
+    ``image`` is a reference, limits are cores and bytes and always set. The home belongs to
+    ``uid``, which is never used twice. ``group``, ``project`` and ``lab`` are slugs, empty
+    for personal labs.
+    """
+
+    kind: Kind
+    uid: str
+    group: str
+    project: str
+    lab: str
+    image: str
+    image_name: str
+    internet: bool
+    cpu_limit: float
+    memory_limit: int
+    pids_limit: int
+
+    def labels(self, namespace: str) -> dict[str, str]:
+        """Labels of the container and the volume, by which administrators find them."""
+        return {
+            "org.sophon.namespace": namespace,
+            "org.sophon.kind": self.kind,
+            "org.sophon.uid": self.uid,
+            "org.sophon.project": self.project,
+            "org.sophon.lab": self.lab,
+        }
+
+
+def refusal(sentence: str, reason: str, status: int) -> SpawnException:
+    """The exception that the Hub shows as a sentence, without a traceback in its log."""
+    return SpawnException(sentence, reason=reason, status_code=status)
+
+
+def lab_plan(settings: Sophon, spec: LaunchSpec | None) -> LaunchPlan:
+    """The plan of a project's lab; refused when Sophon does not know the lab."""
+    if spec is None:
+        raise refusal("There is no such lab.", "lab-unknown", 404)
+    if spec.deleted:
+        raise refusal("This lab is in the trash. Restore it first.", "lab-deleted", 404)
+    return LaunchPlan(
+        kind="lab",
+        uid=spec.uid,
+        group=spec.group_slug,
+        project=spec.project_slug,
+        lab=spec.lab_slug,
+        image=_reference(settings, spec.image),
+        image_name=spec.image,
+        internet=spec.internet,
+        cpu_limit=min(spec.cpu_limit or settings.cpu_limit, settings.max_cpu_limit),
+        memory_limit=min(
+            spec.memory_limit or settings.memory_limit_bytes, settings.max_memory_limit_bytes
+        ),
+        pids_limit=settings.pids_limit,
+    )
+
+
+def personal_plan(settings: Sophon, uid: str) -> LaunchPlan:
+    """The plan of a personal lab: the defaults, on the home of this person."""
+    return LaunchPlan(
+        kind="personal",
+        uid=uid,
+        group="",
+        project="",
+        lab="",
+        image=_reference(settings, settings.default_image),
+        image_name=settings.default_image,
+        internet=True,
+        cpu_limit=settings.cpu_limit,
+        memory_limit=settings.memory_limit_bytes,
+        pids_limit=settings.pids_limit,
+    )
+
+
+def personal_uid(hub_user: Any) -> str:
+    """Immutable id of a person's home.
+
+    Made of the number and the creation time of the hub user, so that it survives a change of
+    name, and so that a new account under an old name (or number) inherits nothing.
+    """
+    return uuid.uuid5(PERSONAL, f"{hub_user.id}/{hub_user.created}").hex
+
+
+def _reference(settings: Sophon, image: str) -> str:
+    try:
+        return str(settings.images[image]["image"])
+    except (KeyError, TypeError):
+        raise refusal(
+            f"The image “{image}” is not offered any more. Choose another one in the lab's"
+            " settings.",
+            "image-unknown",
+            409,
+        ) from None

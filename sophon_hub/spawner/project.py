@@ -1,0 +1,190 @@
+"""The part of the spawner that is the same for containers and processes.
+
+It decides who a server belongs to and what may run, and leaves the running to the class below.
+"""
+
+import inspect
+from collections.abc import AsyncIterator
+from typing import Any, ClassVar
+
+from traitlets import Bool
+
+from sophon_hub import names
+from sophon_hub.settings import Sophon
+from sophon_hub.spawner import records
+from sophon_hub.spawner.access import ensure_role, skip_consent
+from sophon_hub.spawner.plan import LaunchPlan, lab_plan, personal_plan, personal_uid, refusal
+from sophon_hub.spawner.progress import ProgressBoard
+from sophon_hub.spawner.upstream import AnySpawner
+from sophon_hub.store.launch import LaunchSpec
+
+PULL_SECONDS = 1800
+"""Longest time for fetching an image, on top of the setting `start_timeout`."""
+
+
+class ProjectMixin(AnySpawner):
+    """Labs of projects and personal labs, over any spawner.
+
+    ``settings`` is set once for all spawners by `sophon_hub.config`; without it the environment
+    is read at first use.
+    """
+
+    settings: ClassVar[Sophon | None] = None
+
+    manage_people = Bool(
+        True,
+        config=True,
+        help="""Whether servers of people are Sophon's personal labs: one a person, default
+        image and limits, a home of its own. Turned off, they are left to the underlying
+        spawner and its own configuration, for sites that have one and add projects to it.""",
+    )
+
+    _plan: LaunchPlan | None = None
+    _board: ProgressBoard | None = None
+    _uid: str = ""
+    _group: str = ""
+
+    @classmethod
+    def sophon(cls) -> Sophon:
+        """The settings of this hub."""
+        if ProjectMixin.settings is None:
+            ProjectMixin.settings = Sophon.load()
+        return ProjectMixin.settings
+
+    @property
+    def is_account(self) -> bool:
+        """Whether the server belongs to a project, not to a person."""
+        return names.project_of_account(self.user.name) is not None
+
+    @property
+    def is_managed(self) -> bool:
+        """Whether Sophon decides how this server runs."""
+        return self.manage_people or names.is_reserved_username(self.user.name)
+
+    async def start(self) -> Any:
+        """Run what Sophon's records say, whatever was asked for."""
+        if not self.is_managed:
+            return await super().start()
+        self._forget_options()
+        self._board = board = ProgressBoard()
+        settings = self.sophon()
+        self.start_timeout = settings.start_timeout + PULL_SECONDS
+        try:
+            self._plan = plan = await self._make_plan()
+            self._uid, self._group = plan.uid, plan.group
+            if plan.kind == "lab":
+                ensure_role(self.user.db, plan.group)
+                skip_consent(self)
+            self.default_url = "/lab"
+            self._set_argument("--HubOAuth.cache_max_age", settings.access_cache_seconds)
+            return await self.start_plan(plan)
+        finally:
+            board.close()
+
+    async def start_plan(self, plan: LaunchPlan) -> Any:
+        """Start a server as planned and give its address; replaced by each platform's part."""
+        return await super().start()
+
+    async def remove_home(self, uids: set[str]) -> None:
+        """Delete the homes with these ids, if they are there; each platform has its own."""
+
+    async def find_homes(self) -> set[str]:
+        """Ids of homes that carry the labels of this owner and server, if the platform knows."""
+        return set()
+
+    def _forget_options(self) -> None:
+        self.user_options = {}
+        self.orm_spawner.user_options = {}
+        self.user.db.commit()
+
+    def _set_argument(self, name: str, value: object) -> None:
+        kept = [argument for argument in self.args if not argument.startswith(f"{name}=")]
+        self.args = [*kept, f"{name}={value}"]
+
+    async def _make_plan(self) -> LaunchPlan:
+        settings = self.sophon()
+        if self.is_account:
+            return lab_plan(settings, await self._read_spec())
+        if names.is_reserved_username(self.user.name):
+            raise refusal("Temporary labs are not available.", "temporary", 403)
+        if self.name:
+            raise refusal(
+                "You have one personal lab. Further labs belong to a project: create one there.",
+                "named-personal",
+                403,
+            )
+        return personal_plan(settings, personal_uid(self.user.orm_user))
+
+    async def _read_spec(self) -> LaunchSpec | None:
+        return await records.launch_spec(self.sophon(), self.user.name, self.name)
+
+    async def check_group(self) -> None:
+        """Give the role to the right group when a running lab's project has moved."""
+        if not self.is_account or not self._group:
+            return
+        spec = await self._read_spec()
+        if spec is not None and spec.group_slug != self._group:
+            self._group = spec.group_slug
+            ensure_role(self.user.db, spec.group_slug)
+
+    async def _run_apply_user_options(self, user_options: dict[str, Any]) -> None:
+        if not self.is_managed:
+            await super()._run_apply_user_options(user_options)
+
+    async def get_options_form(self) -> Any:
+        """No form: there is nothing to choose on the way into a lab."""
+        return "" if self.is_managed else await super().get_options_form()
+
+    async def progress(self) -> AsyncIterator[dict[str, Any]]:
+        """What the start is doing, in words; any number of listeners, early or late."""
+        if self._board is None:
+            async for event in super().progress():
+                yield event
+            return
+        async for event in self._board.listen():
+            yield event
+
+    async def rename(self, old_name: str, new_name: str) -> None:
+        """Refused: a lab keeps its address."""
+        if self.is_managed:
+            raise refusal(
+                "A lab keeps its address. Change its name on the lab's page.", "rename", 409
+            )
+        await super().rename(old_name, new_name)
+
+    async def delete_forever(self) -> None:
+        """Remove the home of a lab that is gone or in the trash, or of a deleted person."""
+        if not self.is_managed:
+            result = super().delete_forever()
+            if inspect.isawaitable(result):
+                await result
+            return
+        if not self.is_account:
+            await self.remove_home({personal_uid(self.user.orm_user)})
+            return
+        spec = await self._read_spec()
+        if spec is not None and not spec.deleted:
+            self.log.error("Kept the home of %s: Sophon still has the lab", self._log_name)
+            return
+        if spec is not None:
+            await self.remove_home({spec.uid})
+            return
+        found = {uid for uid in {self._uid, *await self.find_homes()} if uid}
+        await self.remove_home(found - await records.uids_in_use(self.sophon(), found))
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take up again after a restart of the Hub: access to running labs included."""
+        super().load_state(state)
+        mine = state.get("sophon", {})
+        self._uid = mine.get("uid", "")
+        self._group = mine.get("group", "")
+        if self._group and self.orm_spawner.server is not None:
+            ensure_role(self.user.db, self._group)
+            skip_consent(self)
+
+    def get_state(self) -> dict[str, Any]:
+        """What has to outlive the Hub's process; the home's id also outlives the server."""
+        state: dict[str, Any] = super().get_state()
+        if self._uid:
+            state["sophon"] = {"uid": self._uid, "group": self._group}
+        return state

@@ -1,0 +1,41 @@
+"""Waiting for the first answer of a server, more closely than the Hub does.
+
+The Hub looks at growing, random intervals and would notice a lab that needs two seconds up to
+two seconds late. When `start` returns, the Hub's own first look succeeds.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from aiohttp import ClientError, ClientTimeout
+from jupyterhub.httpclient import fetch
+
+LOOK_SECONDS = 0.05
+LOOKS_BETWEEN_LIFE_SIGNS = 10
+ANSWER_SECONDS = 5
+
+
+async def wait_for_answer(url: str, check_alive: Callable[[], Awaitable[None]]) -> None:
+    """Return once the server answers; ``check_alive`` raises when it never will.
+
+    There is no end to it: the caller sets the time limit.
+    """
+    looks = 0
+    while not await _answers(url):
+        looks += 1
+        if looks % LOOKS_BETWEEN_LIFE_SIGNS == 0:
+            await check_alive()
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _answers(url: str) -> bool:
+    try:
+        response = await fetch(
+            url,
+            raise_for_status=False,
+            allow_redirects=False,
+            timeout=ClientTimeout(total=ANSWER_SECONDS),
+        )
+    except (ClientError, OSError, TimeoutError):
+        return False
+    return bool(response.status < 500)

@@ -1,0 +1,63 @@
+"""Reading Sophon's own database from the Hub's process: short reads in worker threads."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import cache
+from typing import TypeVar
+
+from jupyterhub.spawner import SpawnException
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from sophon_hub.models import Lab
+from sophon_hub.settings import Sophon
+from sophon_hub.spawner.plan import refusal
+from sophon_hub.store.engine import make_engine, reading
+from sophon_hub.store.launch import LaunchSpec, system_launch_spec
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+@cache
+def _engine(url: str) -> Engine:
+    return make_engine(url)
+
+
+async def launch_spec(settings: Sophon, username: str, server_name: str) -> LaunchSpec | None:
+    """The lab behind a server of a collaboration account, None when there is none."""
+    return await _read(settings, lambda session: system_launch_spec(session, username, server_name))
+
+
+async def uids_in_use(settings: Sophon, uids: set[str]) -> set[str]:
+    """Those of the uids that belong to a lab which is not in the trash."""
+
+    def find(session: Session) -> set[str]:
+        query = select(Lab.uid).where(Lab.uid.in_(uids), Lab.deleted_at.is_(None))
+        return set(session.scalars(query))
+
+    return await _read(settings, find)
+
+
+async def _read(settings: Sophon, work: Callable[[Session], T]) -> T:
+    def run() -> T:
+        with reading(_engine(settings.database_url)) as session:
+            return work(session)
+
+    try:
+        return await asyncio.to_thread(run)
+    except SQLAlchemyError as error:
+        log.exception("Cannot read Sophon's database")
+        raise unreadable() from error
+
+
+def unreadable() -> SpawnException:
+    """Said when the database does not answer."""
+    return refusal(
+        "The hub cannot read its records right now. Try again in a minute.",
+        "records-unavailable",
+        503,
+    )

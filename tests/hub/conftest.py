@@ -1,0 +1,50 @@
+"""Fixtures of the tests against a real Hub and Docker engine."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from docker.api.client import APIClient
+from hub_harness import LAB_IMAGE, HubProcess, docker_client, remove_namespace
+
+
+@pytest.fixture(scope="session")
+def docker() -> APIClient:
+    client = docker_client()
+    assert client.images(LAB_IMAGE), f"{LAB_IMAGE} is missing: run make images first"
+    return client
+
+
+@pytest.fixture(scope="session")
+def make_hub(
+    docker: APIClient, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., HubProcess]]:
+    """Makes Hubs, each with a namespace and directory of its own, and clears them away."""
+    made: list[HubProcess] = []
+
+    def make(**environment: Any) -> HubProcess:
+        namespace = f"sophontest-{secrets.token_hex(4)}"
+        directory = tmp_path_factory.mktemp("hub")
+        hub = HubProcess(directory, namespace, {k: str(v) for k, v in environment.items()})
+        made.append(hub)
+        return hub
+
+    yield make
+    for hub in made:
+        hub.stop()
+        remove_namespace(docker, hub.namespace)
+
+
+@pytest.fixture(scope="session")
+def hub(make_hub: Callable[..., HubProcess]) -> HubProcess:
+    """A running Hub that tests share; each test makes its own labs."""
+    hub = make_hub()
+    hub.start()
+    return hub
+
+
+@pytest.fixture
+def slug(request: pytest.FixtureRequest) -> str:
+    """A slug no other test uses."""
+    return f"p{secrets.token_hex(4)}"

@@ -15,12 +15,14 @@ from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, may, require, require_person
 from sophon_hub.settings import Sophon
 from sophon_hub.store import labs as store
+from sophon_hub.store import projects as project_store
 
 
 def create_lab(
     session: Session, actor: Actor, project: ResearchProject, form: NewLab, settings: Sophon
 ) -> Lab:
     """Create a lab in a project; it is stopped."""
+    project_store.lock(session, project)
     require(actor, Permission.LAB_CREATE, project)
     image = form.image if form.image is not None else settings.default_image
     _check_limits(form.cpu_limit, form.memory_limit, image, settings)
@@ -42,6 +44,7 @@ def create_lab(
         cpu_limit=form.cpu_limit,
         memory_limit=form.memory_limit,
         state=LabState.STOPPED,
+        locked_by=None,
         created_at=clock.utcnow(),
     )
     session.add(lab)
@@ -51,9 +54,9 @@ def create_lab(
 
 
 def _check_limits(
-    cpu_limit: float | None, memory_limit: int | None, image: str, settings: Sophon
+    cpu_limit: float | None, memory_limit: int | None, image: str | None, settings: Sophon
 ) -> None:
-    if image not in settings.images:
+    if image is not None and image not in settings.images:
         raise Invalid.of("image", "Give one of: " + ", ".join(sorted(settings.images)) + ".")
     if cpu_limit is not None and cpu_limit > settings.max_cpu_limit:
         raise Invalid.of("cpu_limit", f"This hub allows at most {settings.max_cpu_limit:g} cores.")
@@ -72,15 +75,12 @@ def _check_unlocked(actor: Actor, lab: Lab) -> None:
 
 def edit_lab(session: Session, actor: Actor, lab: Lab, form: LabChanges, settings: Sophon) -> Lab:
     """Change a lab. All but the name takes effect at the next start."""
-    require(actor, Permission.LAB_EDIT, lab)
     store.lock(session, lab)
+    require(actor, Permission.LAB_EDIT, lab)
     _check_unlocked(actor, lab)
     changes = form.changes()
     _check_limits(
-        changes.get("cpu_limit"),
-        changes.get("memory_limit"),
-        changes.get("image", settings.default_image),
-        settings,
+        changes.get("cpu_limit"), changes.get("memory_limit"), changes.get("image"), settings
     )
     before = {name: getattr(lab, name) for name in changes}
     for name, value in changes.items():
@@ -91,8 +91,8 @@ def edit_lab(session: Session, actor: Actor, lab: Lab, form: LabChanges, setting
 
 def start_lab(session: Session, actor: Actor, lab: Lab) -> bool:
     """Have a lab started; True unless it runs, or starts, already."""
-    require(actor, Permission.LAB_START, lab)
     store.lock(session, lab)
+    require(actor, Permission.LAB_START, lab)
     _check_unlocked(actor, lab)
     if lab.state in (LabState.RUNNING, LabState.STARTING):
         return False
@@ -109,8 +109,8 @@ def start_lab(session: Session, actor: Actor, lab: Lab) -> bool:
 
 def stop_lab(session: Session, actor: Actor, lab: Lab) -> bool:
     """Have a lab stopped; True unless it is stopped, or being stopped, already."""
-    require(actor, Permission.LAB_STOP, lab)
     store.lock(session, lab)
+    require(actor, Permission.LAB_STOP, lab)
     _check_unlocked(actor, lab)
     if lab.state in (LabState.STOPPED, LabState.FAILED, LabState.STOPPING):
         return False
@@ -147,8 +147,8 @@ def open_lab(session: Session, actor: Actor, lab: Lab) -> Entry:
 
 def lock_lab(session: Session, actor: Actor, lab: Lab, form: LockReason) -> Lab:
     """Lock a lab: nobody else starts, stops, changes or opens it."""
-    require(actor, Permission.LAB_LOCK, lab)
     store.lock(session, lab)
+    require(actor, Permission.LAB_LOCK, lab)
     _check_unlocked(actor, lab)
     lab.locked_by_id = require_person(actor)
     lab.lock_reason = form.reason
@@ -160,8 +160,8 @@ def lock_lab(session: Session, actor: Actor, lab: Lab, form: LockReason) -> Lab:
 
 def unlock_lab(session: Session, actor: Actor, lab: Lab) -> Lab:
     """Unlock a lab: whoever locked it, an owner or an admin."""
-    require(actor, Permission.LAB_UNLOCK, lab)
     store.lock(session, lab)
+    require(actor, Permission.LAB_UNLOCK, lab)
     if lab.locked_by_id is None:
         raise Conflict("This lab is not locked.")
     locker = lab.locked_by.username if lab.locked_by else None
@@ -173,10 +173,11 @@ def unlock_lab(session: Session, actor: Actor, lab: Lab) -> Lab:
 
 def delete_lab(session: Session, actor: Actor, lab: Lab) -> None:
     """Move a stopped lab to the trash."""
-    require(actor, Permission.LAB_DELETE, lab)
     store.lock(session, lab)
+    require(actor, Permission.LAB_DELETE, lab)
     if lab.deleted_at:
         raise Conflict("This lab is in the trash already.")
+    _check_unlocked(actor, lab)
     if lab.state.has_server:
         raise Conflict("Stop the lab before deleting it.")
     move_to_trash(session, actor, [lab])
@@ -185,8 +186,8 @@ def delete_lab(session: Session, actor: Actor, lab: Lab) -> None:
 
 def restore_lab(session: Session, actor: Actor, lab: Lab) -> Lab:
     """Take a lab out of the trash."""
-    require(actor, Permission.LAB_DELETE, lab)
     store.lock(session, lab)
+    require(actor, Permission.LAB_DELETE, lab)
     if not lab.deleted_at:
         raise Conflict("This lab is not in the trash.")
     if lab.project.deleted_at:

@@ -17,6 +17,8 @@ from sqlalchemy.orm import Session
 
 from sophon_hub.errors import Conflict, Unavailable
 
+__all__ = ["Engine", "Session", "make_engine", "reading", "transact", "writing"]
+
 T = TypeVar("T")
 
 BUSY_SECONDS = 15
@@ -46,6 +48,12 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
     cursor.close()
+    # SQLite's own lower() knows the letters a to z only: nobody would find "Ärzte"
+    connection.create_function("lower", 1, _lower, deterministic=True)
+
+
+def _lower(text: str | None) -> str | None:
+    return None if text is None else text.lower()
 
 
 def _begin_sqlite(connection: Connection) -> None:

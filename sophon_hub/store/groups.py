@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
+from sophon_hub import names
 from sophon_hub.errors import NotFound, Unauthenticated
 from sophon_hub.models import (
     AccessMode,
@@ -87,6 +88,8 @@ def list_groups(
 
 def get_group(session: Session, actor: Actor, slug: str) -> ResearchGroup:
     """The research group, or NotFound when it is not there or not visible."""
+    if not names.is_slug(slug):
+        raise NotFound
     group = session.scalar(
         select(ResearchGroup).where(ResearchGroup.slug == slug, visible_groups(actor))
     )
@@ -97,6 +100,8 @@ def get_group(session: Session, actor: Actor, slug: str) -> ResearchGroup:
 
 def get_summary(session: Session, actor: Actor, slug: str, now: datetime) -> GroupSummary:
     """The research group with its counts, or NotFound."""
+    if not names.is_slug(slug):
+        raise NotFound
     row = session.execute(_summaries(actor, now).where(ResearchGroup.slug == slug)).first()
     if row is None:
         raise NotFound
@@ -109,7 +114,10 @@ def lock(session: Session, group_id: int) -> ResearchGroup:
     On SQLite the whole transaction already has the write lock.
     """
     query = select(ResearchGroup).where(ResearchGroup.id == group_id).with_for_update()
-    return session.scalars(query.execution_options(populate_existing=True)).one()
+    group = session.scalar(query.execution_options(populate_existing=True))
+    if group is None:
+        raise NotFound
+    return group
 
 
 def list_members(
@@ -185,3 +193,17 @@ def find_request(session: Session, group: ResearchGroup, person_id: int) -> Join
         .where(JoinRequest.group_id == group.id, JoinRequest.person_id == person_id)
         .options(joinedload(JoinRequest.person))
     )
+
+
+def with_people(session: Session, row: Membership) -> Membership:
+    """The membership with the people it names loaded, as the transaction left it."""
+    session.flush()
+    session.refresh(row, ["person", "added_by"])
+    return row
+
+
+def with_person(session: Session, row: JoinRequest) -> JoinRequest:
+    """The request with the person who asked loaded, as the transaction left it."""
+    session.flush()
+    session.refresh(row, ["person"])
+    return row

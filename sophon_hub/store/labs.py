@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
+from sophon_hub import names
 from sophon_hub.errors import NotFound
 from sophon_hub.models import Lab, LabState, ResearchGroup, ResearchProject
 from sophon_hub.policy.actor import Actor
@@ -38,6 +39,8 @@ def list_labs(
 
 def get_lab(session: Session, actor: Actor, project: str, slug: str) -> Lab:
     """The lab with project and group loaded, or NotFound when not there or not visible."""
+    if not (names.is_slug(project) and names.is_slug(slug)):
+        raise NotFound
     lab = session.scalar(_labs(actor).where(ResearchProject.slug == project, Lab.slug == slug))
     if lab is None:
         raise NotFound
@@ -48,6 +51,7 @@ def lock(session: Session, lab: Lab) -> None:
     """Take the lab's row for this transaction and read it again, so that its state holds."""
     columns = [column.key for column in Lab.__mapper__.column_attrs]
     session.refresh(lab, columns, with_for_update=True)
+    session.refresh(lab, ["locked_by"])
 
 
 def list_active_labs(session: Session, actor: Actor) -> Sequence[Lab]:
@@ -71,9 +75,13 @@ def system_lab(session: Session, lab_id: int) -> Lab | None:
     )
 
 
-def system_labs_of(session: Session, project_ids: Sequence[int]) -> Sequence[Lab]:
-    """All labs of these projects, whoever asks."""
+def system_labs_of(
+    session: Session, project_ids: Sequence[int], *, lock: bool = False
+) -> Sequence[Lab]:
+    """All labs of these projects, whoever asks; ``lock`` takes the rows for this transaction."""
     query = select(Lab).where(Lab.project_id.in_(project_ids))
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
     return session.scalars(query.order_by(Lab.id)).all()
 
 

@@ -7,12 +7,14 @@ from types import MappingProxyType
 from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
+from sophon_hub import clock
 from sophon_hub.errors import Invalid, Unauthenticated
 from sophon_hub.models import Membership, Person, ResearchGroup
 from sophon_hub.policy.actor import Actor, LiveMembership
-from sophon_hub.store.paging import Page, Paging, fetch_page, matches
+from sophon_hub.store.paging import Page, Paging, fetch_page, is_searchable, matches
 
 MIN_QUERY = 2
+MAX_DISPLAY_NAME = 200
 
 
 def find_actor(
@@ -50,6 +52,19 @@ def find_actor(
     )
 
 
+def refresh_actor(session: Session, actor: Actor) -> Actor:
+    """The actor with the memberships as an action of this transaction left them."""
+    session.flush()
+    again = find_actor(
+        session,
+        actor.username or "",
+        is_admin=actor.is_admin,
+        via=actor.via,
+        now=clock.utcnow(),
+    )
+    return again or actor
+
+
 def search_people(session: Session, actor: Actor, q: str, paging: Paging) -> Page[Person]:
     """People whose name contains ``q``; for signed-in callers, two letters or more."""
     if actor.is_guest:
@@ -64,6 +79,8 @@ def search_people(session: Session, actor: Actor, q: str, paging: Paging) -> Pag
 
 def find_person(session: Session, username: str) -> Person | None:
     """The person with this user name; names are not secret among signed-in people."""
+    if not is_searchable(username):
+        return None
     return session.scalar(select(Person).where(Person.username == username))
 
 
@@ -82,6 +99,7 @@ def system_upsert_person(
 
     A given display name replaces the old one; None keeps it, or takes the user name.
     """
+    display_name = (display_name or "").replace("\x00", "").strip()[:MAX_DISPLAY_NAME]
     person = find_person(session, username)
     if person is None:
         person = Person(

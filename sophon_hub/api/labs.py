@@ -1,0 +1,178 @@
+"""Labs: list, show, create, change, start, stop, open, lock, progress."""
+
+from sophon_hub.actions import labs as actions
+from sophon_hub.actions.forms import LabChanges, LockReason, NewLab, Nothing
+from sophon_hub.api.base import ApiHandler, Json
+from sophon_hub.models import Lab
+from sophon_hub.policy.actor import Actor
+from sophon_hub.store import labs, projects
+from sophon_hub.store.engine import Session
+from sophon_hub.web import present, progress
+
+
+class LabHandler(ApiHandler):
+    """What the handlers of one lab share."""
+
+    def show(self, session: Session, actor: Actor, lab: Lab) -> Json:
+        """The lab as JSON, as the transaction left it."""
+        session.flush()
+        return present.lab(lab, actor, self.portal.settings)
+
+
+class LabsAPI(LabHandler):
+    """The labs of a project."""
+
+    async def get(self, project: str) -> None:
+        """List them."""
+        paging, trash = self.paging(), self.flag_argument("trash")
+
+        def work(session: Session, actor: Actor) -> Json:
+            parent = projects.get_project(session, actor, project)
+            page = labs.list_labs(session, actor, parent, paging, trash=trash)
+            return present.listing(page, [self.show(session, actor, lab) for lab in page.items])
+
+        await self.answer_read(work)
+
+    async def post(self, project: str) -> None:
+        """Create a lab, stopped; members."""
+        form = self.form(NewLab)
+
+        def work(session: Session, actor: Actor) -> Json:
+            parent = projects.get_project(session, actor, project)
+            lab = actions.create_lab(session, actor, parent, form, self.portal.settings)
+            return self.show(session, actor, lab)
+
+        await self.answer_created(work)
+
+
+class LabAPI(LabHandler):
+    """One lab."""
+
+    async def get(self, project: str, slug: str) -> None:
+        """Show it."""
+        await self.answer_read(
+            lambda session, actor: self.show(
+                session, actor, labs.get_lab(session, actor, project, slug)
+            )
+        )
+
+    async def patch(self, project: str, slug: str) -> None:
+        """Change it; members."""
+        form = self.form(LabChanges)
+
+        def work(session: Session, actor: Actor) -> Json:
+            lab = labs.get_lab(session, actor, project, slug)
+            actions.edit_lab(session, actor, lab, form, self.portal.settings)
+            return self.show(session, actor, lab)
+
+        self.answer(await self.act(work))
+
+    async def delete(self, project: str, slug: str) -> None:
+        """Move it to the trash; owners, while it is stopped."""
+        self.form(Nothing)
+        await self.act(
+            lambda session, actor: actions.delete_lab(
+                session, actor, labs.get_lab(session, actor, project, slug)
+            )
+        )
+        self.answer_nothing()
+
+
+class LabStartAPI(LabHandler):
+    """Starting."""
+
+    async def post(self, project: str, slug: str) -> None:
+        """Have the lab started: 202, or 200 when it runs already. Does not wait."""
+        self.form(Nothing)
+
+        def work(session: Session, actor: Actor) -> tuple[Json, bool]:
+            lab = labs.get_lab(session, actor, project, slug)
+            begun = actions.start_lab(session, actor, lab)
+            return self.show(session, actor, lab), begun
+
+        answer, begun = await self.act(work)
+        self.answer(answer, 202 if begun else 200)
+
+
+class LabStopAPI(LabHandler):
+    """Stopping."""
+
+    async def post(self, project: str, slug: str) -> None:
+        """Have the lab stopped: 202, or 200 when it is stopped already. Does not wait."""
+        self.form(Nothing)
+
+        def work(session: Session, actor: Actor) -> tuple[Json, bool]:
+            lab = labs.get_lab(session, actor, project, slug)
+            begun = actions.stop_lab(session, actor, lab)
+            return self.show(session, actor, lab), begun
+
+        answer, begun = await self.act(work)
+        self.answer(answer, 202 if begun else 200)
+
+
+class LabOpenAPI(LabHandler):
+    """Entering."""
+
+    async def post(self, project: str, slug: str) -> None:
+        """Tell where the lab is entered, and what one may do inside."""
+        self.form(Nothing)
+
+        def work(session: Session, actor: Actor) -> Json:
+            lab = labs.get_lab(session, actor, project, slug)
+            entry = actions.open_lab(session, actor, lab)
+            return {"url": self.portal.base_url + entry.path, "mode": entry.mode}
+
+        self.answer(await self.act(work))
+
+
+class LabLockAPI(LabHandler):
+    """Locking."""
+
+    async def post(self, project: str, slug: str) -> None:
+        """Lock the lab; members."""
+        form = self.form(LockReason)
+
+        def work(session: Session, actor: Actor) -> Json:
+            lab = labs.get_lab(session, actor, project, slug)
+            return self.show(session, actor, actions.lock_lab(session, actor, lab, form))
+
+        self.answer(await self.act(work))
+
+
+class LabUnlockAPI(LabHandler):
+    """Unlocking."""
+
+    async def post(self, project: str, slug: str) -> None:
+        """Unlock the lab; who locked it, owners."""
+        self.form(Nothing)
+
+        def work(session: Session, actor: Actor) -> Json:
+            lab = labs.get_lab(session, actor, project, slug)
+            return self.show(session, actor, actions.unlock_lab(session, actor, lab))
+
+        self.answer(await self.act(work))
+
+
+class LabRestoreAPI(LabHandler):
+    """A lab in the trash."""
+
+    async def post(self, project: str, slug: str) -> None:
+        """Take it out of the trash; owners."""
+        self.form(Nothing)
+
+        def work(session: Session, actor: Actor) -> Json:
+            lab = labs.get_lab(session, actor, project, slug)
+            return self.show(session, actor, actions.restore_lab(session, actor, lab))
+
+        self.answer(await self.act(work))
+
+
+class LabProgressAPI(LabHandler):
+    """How a start or stop goes on, live."""
+
+    async def get(self, project: str, slug: str) -> None:
+        """Send server-sent events until the lab has come to rest."""
+        await progress.stream(
+            self,
+            lambda session, actor: labs.get_lab(session, actor, project, slug),
+        )

@@ -1,0 +1,169 @@
+"""Projects: list, show, create, change, explain."""
+
+from sophon_hub.actions import projects as actions
+from sophon_hub.actions.forms import NewProject, Nothing, ProjectChanges
+from sophon_hub.api.base import ApiHandler, Json
+from sophon_hub.clock import rfc3339, utcnow
+from sophon_hub.errors import Forbidden, Invalid, Unauthenticated
+from sophon_hub.models import ResearchProject, Visibility
+from sophon_hub.policy.actor import Actor
+from sophon_hub.policy.permissions import Permission, decide, require
+from sophon_hub.store import events, people, projects
+from sophon_hub.store.engine import Session
+from sophon_hub.web import accounts, present
+
+
+def _one(session: Session, actor: Actor, slug: str) -> Json:
+    session.flush()
+    return present.project(projects.get_summary(session, actor, slug), actor)
+
+
+class ProjectsAPI(ApiHandler):
+    """Projects."""
+
+    async def get(self) -> None:
+        """List the projects the caller may see."""
+        q, paging = self.one_argument("q"), self.paging()
+        group = self.one_argument("group") or None
+        mine, trash = self.flag_argument("mine"), self.flag_argument("trash")
+        visibility = self._visibility()
+
+        def work(session: Session, actor: Actor) -> Json:
+            page = projects.list_projects(
+                session,
+                actor,
+                paging,
+                q=q,
+                group=group,
+                visibility=visibility,
+                mine=mine,
+                trash=trash,
+            )
+            return present.listing(page, [present.project(item, actor) for item in page.items])
+
+        await self.answer_read(work)
+
+    def _visibility(self) -> Visibility | None:
+        word = self.one_argument("visibility")
+        if not word:
+            return None
+        if word not in list(Visibility):
+            raise Invalid.of("visibility", "Give one of: " + ", ".join(Visibility) + ".")
+        return Visibility(word)
+
+    async def post(self) -> None:
+        """Create a project; members of its group."""
+        form = self.form(NewProject)
+        await self.answer_created(
+            lambda session, actor: _one(
+                session, actor, actions.create_project(session, actor, form).slug
+            )
+        )
+
+
+class ProjectAPI(ApiHandler):
+    """One project."""
+
+    async def get(self, slug: str) -> None:
+        """Show it."""
+        await self.answer_read(lambda session, actor: _one(session, actor, slug))
+
+    async def patch(self, slug: str) -> None:
+        """Change it; members, for visibility and group owners."""
+        form = self.form(ProjectChanges)
+
+        def work(session: Session, actor: Actor) -> Json:
+            project = projects.get_project(session, actor, slug)
+            actions.edit_project(session, actor, project, form)
+            return _one(session, actor, slug)
+
+        self.answer(await self.act(work))
+
+    async def delete(self, slug: str) -> None:
+        """Move it to the trash; owners."""
+        self.form(Nothing)
+        await self.act(
+            lambda session, actor: actions.delete_project(
+                session, actor, projects.get_project(session, actor, slug)
+            )
+        )
+        self.answer_nothing()
+
+
+class ProjectRestoreAPI(ApiHandler):
+    """A project in the trash."""
+
+    async def post(self, slug: str) -> None:
+        """Take it out of the trash; owners."""
+        self.form(Nothing)
+
+        def work(session: Session, actor: Actor) -> Json:
+            project = projects.get_project(session, actor, slug)
+            actions.restore_project(session, actor, project)
+            return _one(session, actor, slug)
+
+        self.answer(await self.act(work))
+
+
+class ProjectExplainAPI(ApiHandler):
+    """Why somebody may do something, or not."""
+
+    async def get(self, slug: str) -> None:
+        """Explain; members about themselves, owners about anyone."""
+        permission = self._permission()
+        username = self.one_argument("username")
+        if username:
+            await accounts.ensure_known(self, username)
+
+        def work(session: Session, actor: Actor) -> Json:
+            project = projects.get_project(session, actor, slug)
+            subject = _asked_about(session, actor, project, username or actor.username or "")
+            decision = decide(subject, permission, project)
+            return {
+                "allowed": decision.allowed,
+                "rule": decision.rule,
+                "source": decision.source,
+                "until": rfc3339(decision.until),
+            }
+
+        await self.answer_read(work)
+
+    def _permission(self) -> Permission:
+        word = self.one_argument("permission")
+        if word not in list(Permission):
+            raise Invalid.of("permission", "Give one of: " + ", ".join(Permission) + ".")
+        return Permission(word)
+
+
+def _asked_about(session: Session, actor: Actor, project: ResearchProject, username: str) -> Actor:
+    """The person the question is about, if the actor may ask about them."""
+    if actor.is_guest:
+        raise Unauthenticated
+    if username == actor.username:
+        if actor.role_in(project.group_id) is None and not actor.is_admin:
+            raise Forbidden("Only people of the group ask this.")
+        return actor
+    require(actor, Permission.GROUP_PEOPLE, project.group)
+    person = people.find_person(session, username)
+    if person is None:
+        raise Invalid.of("username", f"There is no account “{username}” at this hub.")
+    other = people.find_actor(
+        session, username, is_admin=person.is_admin, via=actor.via, now=utcnow()
+    )
+    return other or Actor()
+
+
+class ProjectEventsAPI(ApiHandler):
+    """What happened in a project."""
+
+    async def get(self, slug: str) -> None:
+        """List events, newest first; members."""
+        paging = self.paging()
+
+        def work(session: Session, actor: Actor) -> Json:
+            project = projects.get_project(session, actor, slug)
+            require(actor, Permission.EVENTS_SEE, project)
+            page = events.list_events(session, project, paging)
+            return present.listing(page, [present.event(row) for row in page.items])
+
+        await self.answer_read(work)

@@ -1,0 +1,90 @@
+"""Putting the portal together: templates, the Hub's login, the application."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PrefixLoader
+from jupyterhub._data import DATA_FILES_PATH
+from jupyterhub.services.auth import HubOAuth
+from jupyterhub.utils import url_path_join
+from tornado.web import Application, StaticFileHandler, url
+
+from sophon_hub import paths
+from sophon_hub.secret_files import read_or_make_secret
+from sophon_hub.settings import Sophon
+from sophon_hub.store.engine import make_engine
+from sophon_hub.web.portal import Portal
+from sophon_hub.web.routes import ROUTES
+
+STATIC = Path(__file__).resolve().parent.parent / "static"
+
+_SCRIPT_TAG = re.compile(r"<script\b")
+
+
+class NonceLoader(BaseLoader):
+    """Marks the scripts of templates, the Hub's own included, with the answer's nonce.
+
+    It works on the source of templates, before any value is filled in, so that a script that
+    came in with a value stays unmarked and does not run.
+    """
+
+    def __init__(self, inner: BaseLoader) -> None:
+        self.inner = inner
+
+    def get_source(
+        self, environment: Environment, template: str
+    ) -> tuple[str, str | None, Callable[[], bool] | None]:
+        """The template's source with nonces."""
+        source, filename, uptodate = self.inner.get_source(environment, template)
+        return _SCRIPT_TAG.sub('<script nonce="{{ csp_nonce }}"', source), filename, uptodate
+
+
+def make_templates() -> Environment:
+    """Templates of the portal, which extend those of the Hub as we override them."""
+    hub_templates = str(Path(DATA_FILES_PATH) / "templates")
+    loader = ChoiceLoader(
+        [
+            PrefixLoader({"templates": FileSystemLoader(hub_templates)}),
+            FileSystemLoader(
+                [str(paths.portal_templates()), str(paths.hub_templates()), hub_templates]
+            ),
+        ]
+    )
+    environment = Environment(
+        loader=NonceLoader(loader), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
+    return environment
+
+
+def make_portal(settings: Sophon, hub_auth: HubOAuth | None = None) -> Portal:
+    """The portal's parts, for a process that the Hub started as a service."""
+    hub_auth = hub_auth or HubOAuth.instance(cache_max_age=settings.access_cache_seconds)
+    return Portal(
+        settings=settings,
+        engine=make_engine(settings.database_url),
+        hub_auth=hub_auth,
+        templates=make_templates(),
+        prefix=hub_auth.base_url,
+        hub_prefix=hub_auth.hub_prefix,
+        base_url=settings.base_url,
+    )
+
+
+def make_app(portal: Portal) -> Application:
+    """The Tornado application with every address of `web.routes`."""
+    rules = [
+        url(url_path_join(portal.prefix, pattern), target, {"portal": portal}, name=name)
+        for pattern, target, name in ROUTES
+    ]
+    rules.append(
+        url(url_path_join(portal.prefix, "static/(.*)"), StaticFileHandler, {"path": STATIC})
+    )
+    return Application(
+        rules,
+        cookie_secret=read_or_make_secret(
+            portal.settings.prepare_data_dir() / "portal-cookie-secret"
+        ),
+        compress_response=True,
+    )

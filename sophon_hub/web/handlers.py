@@ -1,0 +1,190 @@
+"""Base of every request handler: caller, actor, transactions, bodies, errors."""
+
+import logging
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, TypeVar
+
+from jupyterhub.services.auth import HubOAuthenticated
+from tornado.httputil import parse_body_arguments
+from tornado.web import RequestHandler, stream_request_body
+
+from sophon_hub import clock
+from sophon_hub.actions.people import note_person
+from sophon_hub.errors import Invalid, SophonError, Unavailable
+from sophon_hub.policy.actor import Actor
+from sophon_hub.store import people
+from sophon_hub.store.engine import Session
+from sophon_hub.store.paging import DEFAULT_LIMIT, Paging
+from sophon_hub.web import security
+from sophon_hub.web.body import MAX_BODY, TOO_LARGE, BadBody, check_length
+from sophon_hub.web.errors import problem
+from sophon_hub.web.identity import Caller, identify
+from sophon_hub.web.portal import Portal
+
+T = TypeVar("T")
+
+Work = Callable[[Session, Actor], T]
+
+log = logging.getLogger("sophon.portal")
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+
+@stream_request_body
+class BaseHandler(HubOAuthenticated, RequestHandler):
+    """What pages and API handlers share.
+
+    Bodies are streamed, so that one that is too large is refused before it is read.
+    """
+
+    via = "page"
+    portal: Portal
+
+    def initialize(self, portal: Portal) -> None:
+        """Take the portal's parts from the application."""
+        self.portal = portal
+        self.hub_auth = portal.hub_auth
+        self.csp_nonce = security.new_nonce()
+        self._caller: Caller | None = None
+        self._chunks: list[bytes] = []
+        self._received = 0
+        security.set_headers(self, self.csp_nonce)
+
+    async def prepare(self) -> None:
+        """Refuse a body that is too large."""
+        check_length(self.request)
+
+    def data_received(self, chunk: bytes) -> None:
+        """Collect the body, up to its largest size."""
+        self._received += len(chunk)
+        if self._received > MAX_BODY:
+            raise BadBody(413, TOO_LARGE)
+        self._chunks.append(chunk)
+
+    def load_body(self) -> None:
+        """Put the collected body where Tornado keeps it, form fields included."""
+        if not self._chunks:
+            return
+        self.request.body = b"".join(self._chunks)
+        self._chunks = []
+        parse_body_arguments(
+            self.request.headers.get("Content-Type", ""),
+            self.request.body,
+            self.request.body_arguments,
+            self.request.files,
+            self.request.headers,
+        )
+        for name, values in self.request.body_arguments.items():
+            self.request.arguments.setdefault(name, []).extend(values)
+
+    async def caller(self) -> Caller:
+        """Who asks, asked for once a request."""
+        if self._caller is None:
+            self.load_body()
+            self._caller = await identify(self, self.hub_auth)
+        return self._caller
+
+    async def read(self, work: Work[T]) -> T:
+        """Run ``work(session, actor)`` without writing."""
+        caller = await self.caller()
+        await self._remember(caller)
+        return await self.portal.read(lambda session: work(session, self._actor(session, caller)))
+
+    async def act(self, work: Work[T]) -> T:
+        """Run ``work(session, actor)`` in one transaction; the actor's rights are read in it."""
+        caller = await self.caller()
+        await self._remember(caller)
+        return await self.portal.write(lambda session: work(session, self._actor(session, caller)))
+
+    async def _remember(self, caller: Caller) -> None:
+        """Make or refresh the person's record when the Hub tells something new."""
+        username = caller.username
+        key = (username, caller.display_name, caller.is_admin)
+        if username is None or key in self.portal.known_people:
+            return
+        await self.portal.write(
+            lambda session: note_person(
+                session, username, caller.display_name, is_admin=caller.is_admin
+            )
+        )
+        self.portal.known_people.add(key)
+
+    def _actor(self, session: Session, caller: Caller) -> Actor:
+        if caller.username is None:
+            return Actor(via=self.via)
+        actor = people.find_actor(
+            session,
+            caller.username,
+            is_admin=caller.is_admin,
+            via=self.via,
+            now=clock.utcnow(),
+        )
+        if actor is None:
+            self.portal.known_people.clear()
+            raise Unavailable("Your account is just being set up; please try again.", 1)
+        return actor
+
+    def one_argument(self, name: str, default: str = "") -> str:
+        """A query argument that may be given once."""
+        values = self.get_query_arguments(name)
+        if len(values) > 1:
+            raise Invalid.of(name, "Give this once.")
+        return values[0] if values else default
+
+    def flag_argument(self, name: str) -> bool:
+        """A query argument that is ``true`` or ``false``."""
+        value = self.one_argument(name, "false")
+        if value not in {"true", "false"}:
+            raise Invalid.of(name, "Give true or false.")
+        return value == "true"
+
+    def paging(self) -> Paging:
+        """The page of a list asked for by ``limit`` and ``cursor``."""
+        limit = self.one_argument("limit", str(DEFAULT_LIMIT))
+        if not limit.isascii() or not limit.isdigit() or len(limit) > len("200"):
+            raise Invalid.of("limit", "Give a whole number from 1 to 200.")
+        return Paging(int(limit), self.one_argument("cursor") or None)
+
+    async def head(self, *args: str, **kwargs: str) -> None:
+        """Answer as GET does, without the body (which Tornado drops)."""
+        answer = self.get(*args, **kwargs)
+        if answer is not None:
+            await answer
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Log only what is our fault."""
+        if isinstance(value, (SophonError, BadBody)):
+            log.info("%s %s: %s", self.request.method, self.request.path, value)
+            return
+        super().log_exception(typ, value, tb)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Answer an error with the status and words of the domain."""
+        error = (kwargs.get("exc_info") or (None, None, None))[1]
+        document = problem(error, status_code)
+        self.set_status(document["status"])
+        if document["status"] == 405:
+            self.set_header("Allow", ", ".join(self.allowed_methods()))
+        if isinstance(error, Unavailable):
+            self.set_header("Retry-After", str(error.retry_after))
+        security.set_headers(self, self.csp_nonce)
+        self.answer_problem(error, document)
+
+    def answer_problem(self, error: BaseException | None, document: dict[str, Any]) -> None:
+        """Write the error; pages and API differ in this."""
+        raise NotImplementedError
+
+    @classmethod
+    def allowed_methods(cls) -> list[str]:
+        """The methods this address takes."""
+        return [
+            method
+            for method in METHODS
+            if getattr(cls, "get" if method == "HEAD" else method.lower()) is not RequestHandler.get
+        ]

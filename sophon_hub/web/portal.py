@@ -1,0 +1,54 @@
+"""What every request handler can reach: settings, database, the Hub's login, templates."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from jinja2 import Environment
+from jupyterhub.services.auth import HubOAuth
+
+from sophon_hub.settings import Sophon
+from sophon_hub.store.engine import Engine, Session, reading, transact
+
+T = TypeVar("T")
+
+THREADS = 4
+"""Database work is short; more threads than this only wait for one another."""
+
+
+@dataclass
+class Portal:
+    """The portal's parts. One a process.
+
+    ``prefix`` is the path of the portal with slashes at both ends, ``hub_prefix`` that of the
+    Hub, ``base_url`` that of everything.
+    """
+
+    settings: Sophon
+    engine: Engine
+    hub_auth: HubOAuth
+    templates: Environment
+    prefix: str = "/services/sophon/"
+    hub_prefix: str = "/hub/"
+    base_url: str = "/"
+    executor: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="database")
+    )
+    known_people: set[tuple[Any, ...]] = field(default_factory=set)
+
+    async def read(self, work: Callable[[Session], T]) -> T:
+        """Run ``work`` with a reading session, off the event loop."""
+
+        def run() -> T:
+            with reading(self.engine) as session:
+                return work(session)
+
+        return await asyncio.get_running_loop().run_in_executor(self.executor, run)
+
+    async def write(self, work: Callable[[Session], T]) -> T:
+        """Run ``work`` in one writing transaction, off the event loop."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self.executor, transact, self.engine, work
+        )

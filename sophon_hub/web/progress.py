@@ -1,0 +1,55 @@
+"""Server-sent events about a lab that starts or stops."""
+
+import asyncio
+import json
+
+from tornado.iostream import StreamClosedError
+
+from sophon_hub.errors import SophonError
+from sophon_hub.models import Lab
+from sophon_hub.policy.actor import Actor
+from sophon_hub.policy.permissions import Permission, require
+from sophon_hub.store.engine import Session
+from sophon_hub.web.handlers import BaseHandler, Work
+
+POLL_SECONDS = 0.2
+HEARTBEAT_POLLS = 50
+"""A comment every ten seconds, so that proxies keep the connection open."""
+
+UNDER_WAY = frozenset({"starting", "stopping"})
+
+
+async def stream(handler: BaseHandler, get_lab: Work[Lab]) -> None:
+    """Send ``{progress, message, state}`` at every change, and end when the lab is at rest.
+
+    The caller's right to see the lab is asked for again at every look.
+    """
+
+    def look(session: Session, actor: Actor) -> dict[str, object]:
+        lab = get_lab(session, actor)
+        require(actor, Permission.LAB_WATCH, lab)
+        return {"progress": lab.progress, "message": lab.message, "state": str(lab.state)}
+
+    seen = await handler.read(look)
+    handler.set_header("Content-Type", "text/event-stream; charset=utf-8")
+    handler.set_header("X-Accel-Buffering", "no")
+    try:
+        await _send(handler, f"data: {json.dumps(seen)}\n\n")
+        polls = 0
+        while seen["state"] in UNDER_WAY:
+            await asyncio.sleep(POLL_SECONDS)
+            polls += 1
+            now = await handler.read(look)
+            if now != seen:
+                seen = now
+                await _send(handler, f"data: {json.dumps(seen)}\n\n")
+            elif polls % HEARTBEAT_POLLS == 0:
+                await _send(handler, ": still here\n\n")
+    except (StreamClosedError, SophonError):
+        # the browser left, or the caller lost the right to look: nothing more to say
+        return
+
+
+async def _send(handler: BaseHandler, text: str) -> None:
+    handler.write(text)
+    await handler.flush()

@@ -1,0 +1,60 @@
+"""The one table of addresses, below the portal's prefix: pattern, handler, name.
+
+Handlers are named by their import path, which Tornado resolves; so this module can be read by
+those below pages and API, and by the tests that walk over every route.
+"""
+
+SLUG = "([a-z0-9-]{1,64})"
+USERNAME = "([^/]{1,600})"
+
+_GROUP = f"api/v1/groups/{SLUG}"
+_PROJECT = f"api/v1/projects/{SLUG}"
+_LAB = f"{_PROJECT}/labs/{SLUG}"
+
+API_ROUTES = [
+    ("api/v1/instance", "sophon_hub.api.instance.InstanceAPI", "api-instance"),
+    ("api/v1/me", "sophon_hub.api.instance.MeAPI", "api-me"),
+    ("api/v1/users", "sophon_hub.api.instance.UsersAPI", "api-users"),
+    ("api/v1/images", "sophon_hub.api.instance.ImagesAPI", "api-images"),
+    ("api/v1/health", "sophon_hub.api.instance.HealthAPI", "api-health"),
+    ("api/v1/openapi.json", "sophon_hub.api.instance.OpenApiAPI", "api-openapi"),
+    ("api/v1/groups", "sophon_hub.api.groups.GroupsAPI", "api-groups"),
+    (_GROUP, "sophon_hub.api.groups.GroupAPI", "api-group"),
+    (f"{_GROUP}/restore", "sophon_hub.api.groups.GroupRestoreAPI", "api-group-restore"),
+    (f"{_GROUP}/join", "sophon_hub.api.groups.GroupJoinAPI", "api-group-join"),
+    (f"{_GROUP}/leave", "sophon_hub.api.groups.GroupLeaveAPI", "api-group-leave"),
+    (f"{_GROUP}/members", "sophon_hub.api.groups.MembersAPI", "api-members"),
+    (f"{_GROUP}/members/{USERNAME}", "sophon_hub.api.groups.MemberAPI", "api-member"),
+    (f"{_GROUP}/requests", "sophon_hub.api.groups.RequestsAPI", "api-requests"),
+    (f"{_GROUP}/requests/{USERNAME}", "sophon_hub.api.groups.RequestAPI", "api-request"),
+    (
+        f"{_GROUP}/requests/{USERNAME}/approve",
+        "sophon_hub.api.groups.RequestApproveAPI",
+        "api-request-approve",
+    ),
+    (
+        f"{_GROUP}/requests/{USERNAME}/decline",
+        "sophon_hub.api.groups.RequestDeclineAPI",
+        "api-request-decline",
+    ),
+    (f"{_GROUP}/events", "sophon_hub.api.groups.GroupEventsAPI", "api-group-events"),
+    ("api/v1/projects", "sophon_hub.api.projects.ProjectsAPI", "api-projects"),
+    (_PROJECT, "sophon_hub.api.projects.ProjectAPI", "api-project"),
+    (f"{_PROJECT}/restore", "sophon_hub.api.projects.ProjectRestoreAPI", "api-project-restore"),
+    (f"{_PROJECT}/explain", "sophon_hub.api.projects.ProjectExplainAPI", "api-project-explain"),
+    (f"{_PROJECT}/events", "sophon_hub.api.projects.ProjectEventsAPI", "api-project-events"),
+    (f"{_PROJECT}/labs", "sophon_hub.api.labs.LabsAPI", "api-labs"),
+    (_LAB, "sophon_hub.api.labs.LabAPI", "api-lab"),
+    (f"{_LAB}/start", "sophon_hub.api.labs.LabStartAPI", "api-lab-start"),
+    (f"{_LAB}/stop", "sophon_hub.api.labs.LabStopAPI", "api-lab-stop"),
+    (f"{_LAB}/progress", "sophon_hub.api.labs.LabProgressAPI", "api-lab-progress"),
+    (f"{_LAB}/open", "sophon_hub.api.labs.LabOpenAPI", "api-lab-open"),
+    (f"{_LAB}/lock", "sophon_hub.api.labs.LabLockAPI", "api-lab-lock"),
+    (f"{_LAB}/unlock", "sophon_hub.api.labs.LabUnlockAPI", "api-lab-unlock"),
+    (f"{_LAB}/restore", "sophon_hub.api.labs.LabRestoreAPI", "api-lab-restore"),
+    ("api/.*", "sophon_hub.api.base.UnknownAddress", "api-unknown"),
+]
+
+PAGE_ROUTES: list[tuple[str, str, str]] = []
+
+ROUTES = [*API_ROUTES, *PAGE_ROUTES]

@@ -3,11 +3,12 @@
 import base64
 import binascii
 import json
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, select
+from sqlalchemy import ColumnElement, Select, false, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from sophon_hub.errors import Invalid
@@ -35,11 +36,23 @@ class Paging:
             return None
         try:
             key = json.loads(base64.urlsafe_b64decode(self.cursor.encode("ascii")))
-        except (ValueError, binascii.Error):
+        except (ValueError, binascii.Error, RecursionError):
             key = None
-        if not isinstance(key, kind) or isinstance(key, bool):
+        if not isinstance(key, kind) or not _is_key(key):
             raise Invalid.of("cursor", "This is not a cursor that a list of ours gave out.")
         return key
+
+
+def _is_key(key: object) -> bool:
+    """Whether both databases can compare a column with this."""
+    if isinstance(key, str):
+        return is_searchable(key)
+    return type(key) is int and 0 <= key < 2**31
+
+
+def is_searchable(text: str) -> bool:
+    """Whether both databases take this text: PostgreSQL has no NUL, neither has half characters."""
+    return "\x00" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def encode_cursor(key: str | int) -> str:
@@ -91,7 +104,9 @@ def fetch_page(
 
 def matches(text: str, *columns: InstrumentedAttribute[str]) -> ColumnElement[bool]:
     """Whether any of the columns contains the text, without regard to case."""
-    pattern = text.strip().lower()
+    if not is_searchable(text):
+        return false()
+    pattern = unicodedata.normalize("NFC", text.strip().lower())
     found = [func.lower(column).contains(pattern, autoescape=True) for column in columns]
     condition = found[0]
     for other in found[1:]:

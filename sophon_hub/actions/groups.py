@@ -1,5 +1,6 @@
 """What people do with research groups: create, edit, join, leave, delete, restore."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import exists, select
@@ -13,9 +14,11 @@ from sophon_hub.errors import Conflict, Forbidden
 from sophon_hub.models import (
     AccessMode,
     JoinRequest,
+    Lab,
     MemberRole,
     Membership,
     ResearchGroup,
+    ResearchProject,
     Visibility,
 )
 from sophon_hub.policy.actor import Actor
@@ -75,8 +78,8 @@ def edit_group(
     session: Session, actor: Actor, group: ResearchGroup, form: GroupChanges
 ) -> ResearchGroup:
     """Change name, description, visibility or access mode."""
-    require(actor, Permission.GROUP_EDIT, group)
     group = store.lock(session, group.id)
+    require(actor, Permission.GROUP_EDIT, group)
     changes = form.changes()
     if "visibility" in changes:
         _check_projects_fit(session, group, form.visibility)
@@ -89,11 +92,11 @@ def edit_group(
 
 def _check_projects_fit(session: Session, group: ResearchGroup, visibility: Visibility) -> None:
     """A project is never more visible than its group; those in the trash may come back."""
-    offending = [
+    offending = sorted(
         project.slug
         for project in project_store.system_projects_of(session, group)
         if project.visibility.openness > visibility.openness
-    ]
+    )
     if offending:
         raise Conflict(
             f"A {visibility} group cannot have projects that more people see. Lower first: "
@@ -107,8 +110,9 @@ def join_group(
     session: Session, actor: Actor, group: ResearchGroup, form: JoinMessage
 ) -> Membership | JoinRequest:
     """Join an open research group, or ask to join one that takes requests."""
-    person_id = require_person(actor)
     group = store.lock(session, group.id)
+    require(actor, Permission.GROUP_SEE, group)
+    person_id = require_person(actor)
     if group.deleted_at:
         raise Conflict("This group is in the trash; nobody can join it.")
     now = clock.utcnow()
@@ -116,6 +120,7 @@ def join_group(
         raise Conflict("You belong to this group already.")
     if group.access is AccessMode.OPEN:
         _forget_expired(session, group, person_id)
+        drop_request(session, group, person_id)
         membership = _membership(group, person_id, MemberRole.MEMBER, person_id, now)
         session.add(membership)
         audit.record(session, actor, "group:join", group)
@@ -141,10 +146,18 @@ def _forget_expired(session: Session, group: ResearchGroup, person_id: int) -> N
         session.flush()
 
 
+def drop_request(session: Session, group: ResearchGroup, person_id: int) -> None:
+    """Whoever is in the group has nothing left to ask for."""
+    request = store.find_request(session, group, person_id)
+    if request:
+        session.delete(request)
+
+
 def leave_group(session: Session, actor: Actor, group: ResearchGroup) -> None:
     """Leave a research group; its last owner cannot."""
-    person_id = require_person(actor)
     group = store.lock(session, group.id)
+    require(actor, Permission.GROUP_SEE, group)
+    person_id = require_person(actor)
     membership = store.find_membership(session, group, person_id, clock.utcnow())
     if membership is None:
         raise Conflict("You do not belong to this group.")
@@ -164,25 +177,32 @@ def check_owner_stays(session: Session, group: ResearchGroup, leaving: int) -> N
 
 def delete_group(session: Session, actor: Actor, group: ResearchGroup) -> None:
     """Move a research group with its projects and labs to the trash; its labs are stopped."""
-    require(actor, Permission.GROUP_DELETE, group)
     group = store.lock(session, group.id)
+    require(actor, Permission.GROUP_DELETE, group)
     if group.deleted_at:
         raise Conflict("This group is in the trash already.")
-    projects = project_store.system_projects_of(session, group)
-    labs = lab_store.system_labs_of(session, [project.id for project in projects])
+    projects, labs = _lock_contents(session, group)
     move_to_trash(session, actor, [group, *projects, *labs])
     audit.record(session, actor, "group:delete", group)
     sync(session, group)
 
 
+def _lock_contents(
+    session: Session, group: ResearchGroup
+) -> tuple[Sequence[ResearchProject], Sequence[Lab]]:
+    projects = project_store.system_projects_of(session, group, lock=True)
+    return projects, lab_store.system_labs_of(
+        session, [project.id for project in projects], lock=True
+    )
+
+
 def restore_group(session: Session, actor: Actor, group: ResearchGroup) -> ResearchGroup:
     """Take a research group, and what went to the trash with it, out of the trash."""
-    require(actor, Permission.GROUP_DELETE, group)
     group = store.lock(session, group.id)
+    require(actor, Permission.GROUP_DELETE, group)
     if not group.deleted_at:
         raise Conflict("This group is not in the trash.")
-    projects = project_store.system_projects_of(session, group)
-    labs = lab_store.system_labs_of(session, [project.id for project in projects])
+    projects, labs = _lock_contents(session, group)
     take_from_trash(group.deleted_at, [group, *projects, *labs])
     audit.record(session, actor, "group:restore", group)
     sync(session, group)

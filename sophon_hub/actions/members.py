@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from sophon_hub import audit, clock
 from sophon_hub.actions.forms import Approval, MemberSettings
-from sophon_hub.actions.groups import check_owner_stays, sync
+from sophon_hub.actions.groups import check_owner_stays, drop_request, sync
 from sophon_hub.errors import Conflict, Forbidden, Invalid, NotFound
 from sophon_hub.models import JoinRequest, MemberRole, Membership, Person, ResearchGroup
 from sophon_hub.policy.actor import Actor
@@ -19,8 +19,8 @@ def set_member(
     session: Session, actor: Actor, group: ResearchGroup, username: str, form: MemberSettings
 ) -> tuple[Membership, bool]:
     """Give somebody a role in the group, perhaps until a date. True when newly added."""
-    require(actor, Permission.GROUP_PEOPLE, group)
     group = store.lock(session, group.id)
+    require(actor, Permission.GROUP_PEOPLE, group)
     person = people.find_person(session, username)
     if person is None:
         raise Invalid.of("username", f"There is no account “{username}” at this hub.")
@@ -42,7 +42,7 @@ def set_member(
         membership.added_at = now
     membership.role = form.role
     membership.expires_at = form.expires_at
-    _drop_request(session, group, person.id)
+    drop_request(session, group, person.id)
     after = {"role": form.role, "expires_at": clock.rfc3339(form.expires_at)}
     action = "member:add" if is_new else "member:change"
     audit.record(session, actor, action, group, username=username, before=before, after=after)
@@ -69,8 +69,8 @@ def _check_end(
 
 def remove_member(session: Session, actor: Actor, group: ResearchGroup, username: str) -> None:
     """Take somebody out of the group, at once."""
-    require(actor, Permission.GROUP_PEOPLE, group)
     group = store.lock(session, group.id)
+    require(actor, Permission.GROUP_PEOPLE, group)
     membership = _get_membership(session, group, username)
     check_owner_stays(session, group, membership.person_id)
     session.delete(membership)
@@ -92,8 +92,8 @@ def approve_request(
     session: Session, actor: Actor, group: ResearchGroup, username: str, form: Approval
 ) -> Membership:
     """Let somebody in who asked."""
-    require(actor, Permission.GROUP_PEOPLE, group)
     group = store.lock(session, group.id)
+    require(actor, Permission.GROUP_PEOPLE, group)
     request = _get_request(session, group, username)
     now = clock.utcnow()
     existing = session.get(Membership, (group.id, request.person_id))
@@ -117,14 +117,15 @@ def approve_request(
 
 def decline_request(session: Session, actor: Actor, group: ResearchGroup, username: str) -> None:
     """Turn somebody down who asked; they may ask again."""
-    require(actor, Permission.GROUP_PEOPLE, group)
     group = store.lock(session, group.id)
+    require(actor, Permission.GROUP_PEOPLE, group)
     session.delete(_get_request(session, group, username))
     audit.record(session, actor, "request:decline", group, username=username)
 
 
 def withdraw_request(session: Session, actor: Actor, group: ResearchGroup, username: str) -> None:
     """Take back one's own request to join."""
+    require(actor, Permission.GROUP_SEE, group)
     require_person(actor)
     if username != actor.username:
         require(actor, Permission.GROUP_PEOPLE, group)
@@ -140,9 +141,3 @@ def _get_request(session: Session, group: ResearchGroup, username: str) -> JoinR
     if not request:
         raise NotFound
     return request
-
-
-def _drop_request(session: Session, group: ResearchGroup, person_id: int) -> None:
-    request = store.find_request(session, group, person_id)
-    if request:
-        session.delete(request)

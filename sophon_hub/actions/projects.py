@@ -16,12 +16,14 @@ from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, require, require_person
 from sophon_hub.store import groups as group_store
 from sophon_hub.store import labs as lab_store
+from sophon_hub.store import projects as project_store
 
 
 def create_project(session: Session, actor: Actor, form: NewProject) -> ResearchProject:
     """Create a project in one of the actor's groups."""
     require_person(actor)
-    group = _group_of_form(session, actor, form.group)
+    group = group_store.lock(session, _group_of_form(session, actor, form.group).id)
+    require(actor, Permission.PROJECT_CREATE, group)
     visibility = form.visibility or min(
         Visibility.INTERNAL, group.visibility, key=lambda option: option.openness
     )
@@ -55,13 +57,11 @@ def create_project(session: Session, actor: Actor, form: NewProject) -> Research
 
 
 def _group_of_form(session: Session, actor: Actor, slug: str) -> ResearchGroup:
-    """The group named in a form, locked, if the actor may create projects in it."""
+    """The group named in a form."""
     try:
-        group = group_store.get_group(session, actor, slug)
+        return group_store.get_group(session, actor, slug)
     except NotFound:
         raise Invalid.of("group", "There is no such group, or you may not see it.") from None
-    require(actor, Permission.PROJECT_CREATE, group)
-    return group_store.lock(session, group.id)
 
 
 def edit_project(
@@ -69,20 +69,17 @@ def edit_project(
 ) -> ResearchProject:
     """Change name, description, visibility or the group of a project."""
     changes = form.changes()
-    require(actor, Permission.PROJECT_EDIT, project)
-    if "visibility" in changes:
-        require(actor, Permission.PROJECT_VISIBILITY, project)
-    old_group = group_store.lock(session, project.group_id)
-    group = old_group
-    if "group" in changes:
-        require(actor, Permission.PROJECT_MOVE, project)
-        group = _group_of_form(session, actor, form.group)
-        changes["group"] = group.slug
-    _check_visibility(project, group, changes)
+    _require_changes(actor, project, changes)
+    wanted_group = _group_of_form(session, actor, form.group) if "group" in changes else None
+    old_group, *others = _lock(session, project, wanted_group)
+    _require_changes(actor, project, changes)
     before: dict[str, Any] = {
         name: old_group.slug if name == "group" else getattr(project, name) for name in changes
     }
+    group = others[0] if others else old_group
+    _check_visibility(project, group, changes)
     if group is not old_group:
+        require(actor, Permission.PROJECT_CREATE, group)
         _check_stopped(session, project)
     for name, value in changes.items():
         setattr(project, name, group if name == "group" else value)
@@ -93,6 +90,30 @@ def edit_project(
         sync(session, old_group)
         sync(session, group)
     return project
+
+
+def _require_changes(actor: Actor, project: ResearchProject, changes: dict[str, Any]) -> None:
+    """Sending the visibility or group that a project has anyway changes nothing."""
+    require(actor, Permission.PROJECT_EDIT, project)
+    if changes.get("visibility", project.visibility) is not project.visibility:
+        require(actor, Permission.PROJECT_VISIBILITY, project)
+    if changes.get("group", project.group.slug) != project.group.slug:
+        require(actor, Permission.PROJECT_MOVE, project)
+
+
+def _lock(
+    session: Session, project: ResearchProject, wanted_group: ResearchGroup | None = None
+) -> list[ResearchGroup]:
+    """Lock the project and its group, and the one it is to go to: always groups first, by number.
+
+    Gives the group of the project and, when it is another one, the wanted group.
+    """
+    ids = {project.group_id} | ({wanted_group.id} if wanted_group else set())
+    groups = {group_id: group_store.lock(session, group_id) for group_id in sorted(ids)}
+    project_store.lock(session, project)
+    if project.group_id not in groups:
+        raise Conflict("Somebody has just moved this project to another group.")
+    return [groups.pop(project.group_id), *groups.values()]
 
 
 def _check_visibility(
@@ -116,7 +137,7 @@ def _check_visibility(
 
 def _check_stopped(session: Session, project: ResearchProject) -> None:
     """The people of another group get in by another hub role, which a start makes."""
-    labs = lab_store.system_labs_of(session, [project.id])
+    labs = lab_store.system_labs_of(session, [project.id], lock=True)
     running = [lab.slug for lab in labs if lab.state.has_server]
     if running:
         raise Conflict("Stop the labs of the project before moving it: " + ", ".join(running) + ".")
@@ -124,24 +145,26 @@ def _check_stopped(session: Session, project: ResearchProject) -> None:
 
 def delete_project(session: Session, actor: Actor, project: ResearchProject) -> None:
     """Move a project with its labs to the trash; its labs are stopped."""
+    (group,) = _lock(session, project)
     require(actor, Permission.PROJECT_DELETE, project)
-    group = group_store.lock(session, project.group_id)
     if project.deleted_at:
         raise Conflict("This project is in the trash already.")
-    move_to_trash(session, actor, [project, *lab_store.system_labs_of(session, [project.id])])
+    labs = lab_store.system_labs_of(session, [project.id], lock=True)
+    move_to_trash(session, actor, [project, *labs])
     audit.record(session, actor, "project:delete", project)
     sync(session, group)
 
 
 def restore_project(session: Session, actor: Actor, project: ResearchProject) -> ResearchProject:
     """Take a project, and the labs that went with it, out of the trash."""
+    (group,) = _lock(session, project)
     require(actor, Permission.PROJECT_DELETE, project)
-    group = group_store.lock(session, project.group_id)
     if not project.deleted_at:
         raise Conflict("This project is not in the trash.")
     if group.deleted_at:
         raise Conflict("The group of this project is in the trash; restore the group first.")
-    take_from_trash(project.deleted_at, [project, *lab_store.system_labs_of(session, [project.id])])
+    labs = lab_store.system_labs_of(session, [project.id], lock=True)
+    take_from_trash(project.deleted_at, [project, *labs])
     audit.record(session, actor, "project:restore", project)
     sync(session, group)
     return project

@@ -10,6 +10,7 @@ from sophon_hub.errors import NotFound
 from sophon_hub.models import Lab, LabState, ResearchGroup, ResearchProject
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.visibility import visible_labs
+from sophon_hub.store.locking import lock_rows
 from sophon_hub.store.paging import Page, Paging, fetch_page
 
 
@@ -50,7 +51,7 @@ def get_lab(session: Session, actor: Actor, project: str, slug: str) -> Lab:
 def lock(session: Session, lab: Lab) -> None:
     """Take the lab's row for this transaction and read it again, so that its state holds."""
     columns = [column.key for column in Lab.__mapper__.column_attrs]
-    session.refresh(lab, columns, with_for_update=True)
+    session.refresh(lab, [*columns, "locked_by"], with_for_update=True)
     session.refresh(lab, ["locked_by"])
 
 
@@ -79,10 +80,10 @@ def system_labs_of(
     session: Session, project_ids: Sequence[int], *, lock: bool = False
 ) -> Sequence[Lab]:
     """All labs of these projects, whoever asks; ``lock`` takes the rows for this transaction."""
-    query = select(Lab).where(Lab.project_id.in_(project_ids))
+    of_projects = Lab.project_id.in_(project_ids)
     if lock:
-        query = query.with_for_update().execution_options(populate_existing=True)
-    return session.scalars(query.order_by(Lab.id)).all()
+        return lock_rows(session, Lab, of_projects)
+    return session.scalars(select(Lab).where(of_projects).order_by(Lab.id)).all()
 
 
 def system_labs_with_servers(session: Session) -> Sequence[Lab]:

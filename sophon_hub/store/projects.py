@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, false, func, select
 from sqlalchemy.orm import Session, contains_eager
 
+from sophon_hub import names
 from sophon_hub.errors import NotFound
 from sophon_hub.models import Lab, ResearchGroup, ResearchProject, Visibility
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.visibility import visible_groups, visible_projects
+from sophon_hub.store.locking import lock_rows
 from sophon_hub.store.paging import Page, Paging, fetch_page, matches
 
 
@@ -53,7 +55,8 @@ def list_projects(
     if q.strip():
         query = query.where(matches(q, ResearchProject.name, ResearchProject.slug))
     if group is not None:
-        query = query.where(ResearchGroup.slug == group, visible_groups(actor))
+        fits = ResearchGroup.slug == group if names.is_slug(group) else false()
+        query = query.where(fits, visible_groups(actor))
     if visibility:
         query = query.where(ResearchProject.visibility == visibility)
     if mine:
@@ -75,13 +78,30 @@ def get_project(session: Session, actor: Actor, slug: str) -> ResearchProject:
 
 def get_summary(session: Session, actor: Actor, slug: str) -> ProjectSummary:
     """The project with its group and the number of its labs, or NotFound."""
+    if not names.is_slug(slug):
+        raise NotFound
     row = session.execute(_summaries(actor).where(ResearchProject.slug == slug)).first()
     if row is None:
         raise NotFound
     return ProjectSummary(row[0], row[1])
 
 
-def system_projects_of(session: Session, group: ResearchGroup) -> Sequence[ResearchProject]:
-    """All projects of a group, whoever asks; for rules and for the projection to the Hub."""
-    query = select(ResearchProject).where(ResearchProject.group_id == group.id)
-    return session.scalars(query.order_by(ResearchProject.slug)).all()
+def lock(session: Session, project: ResearchProject) -> None:
+    """Take the project's row for this transaction and read it again, so that its state holds."""
+    columns = [column.key for column in ResearchProject.__mapper__.column_attrs]
+    session.refresh(project, columns, with_for_update=True)
+
+
+def system_projects_of(
+    session: Session, group: ResearchGroup, *, lock: bool = False
+) -> Sequence[ResearchProject]:
+    """All projects of a group, whoever asks; for rules and for the projection to the Hub.
+
+    ``lock`` takes the rows for this transaction.
+    """
+    of_group = ResearchProject.group_id == group.id
+    if lock:
+        return lock_rows(session, ResearchProject, of_group)
+    return session.scalars(
+        select(ResearchProject).where(of_group).order_by(ResearchProject.id)
+    ).all()

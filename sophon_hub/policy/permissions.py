@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sophon_hub.errors import Forbidden, NotFound, Unauthenticated
-from sophon_hub.models import Lab, ResearchGroup, ResearchProject
+from sophon_hub.models import Lab, ResearchGroup, ResearchProject, Visibility
 from sophon_hub.policy.actor import Actor, Standing
 from sophon_hub.policy.visibility import sees
 
@@ -74,6 +74,8 @@ IN_TRASH = frozenset(
 )
 """What may be done to something in the trash: restore or remove it, and read what happened."""
 
+TRASH_RULE = "nothing can be done to what is in the trash but restore it"
+
 GROUP_PERMISSIONS: tuple[Permission, ...] = (
     Permission.GROUP_SEE,
     Permission.GROUP_EDIT,
@@ -116,10 +118,31 @@ def _group_id(subject: Subject) -> int:
     return subject.project.group_id
 
 
+def _about(permission: Permission, subject: Subject) -> Subject:
+    """What the permission is about: the subject, or the project or group that holds it."""
+    of_group = permission in GROUP_PERMISSIONS and permission is not Permission.EVENTS_SEE
+    of_lab = permission in LAB_PERMISSIONS
+    if isinstance(subject, Lab) and not of_lab:
+        subject = subject.project
+    if isinstance(subject, ResearchProject) and of_group:
+        return subject.group
+    return subject
+
+
 def _is_deleted(subject: Subject) -> bool:
     if subject.deleted_at is not None:
         return True
     return isinstance(subject, Lab) and subject.project.deleted_at is not None
+
+
+def _visibility(subject: Subject) -> Visibility:
+    """Of a group or project itself; a lab is as visible as its project."""
+    return subject.project.visibility if isinstance(subject, Lab) else subject.visibility
+
+
+def is_visible(actor: Actor, subject: Subject) -> bool:
+    """Whether the actor sees this object, in the trash or not."""
+    return sees(actor, _visibility(subject), _group_id(subject), deleted=_is_deleted(subject))
 
 
 def _source(actor: Actor, group_id: int) -> tuple[str, datetime | None]:
@@ -132,25 +155,26 @@ def _source(actor: Actor, group_id: int) -> tuple[str, datetime | None]:
 
 
 def decide(actor: Actor, permission: Permission, subject: Subject) -> Decision:
-    """Say whether the actor may, and why."""
+    """Say whether the actor may, and why.
+
+    A permission that is about the project or group of the subject is looked up there.
+    """
+    subject = _about(permission, subject)
     group_id = _group_id(subject)
     standing = actor.standing_in(group_id)
     source, until = _source(actor, group_id)
     if permission in SEEING:
-        holder = subject.project if isinstance(subject, Lab) else subject
-        allowed = sees(actor, holder.visibility, group_id, deleted=_is_deleted(subject))
+        visibility = _visibility(subject)
+        allowed = is_visible(actor, subject)
         public_source = standing < Standing.VIEWER and allowed
         return Decision(
             allowed,
-            rule=f"visibility {holder.visibility}"
-            + (", in the trash" if _is_deleted(subject) else ""),
-            source=f"visibility:{holder.visibility}" if public_source else source,
+            rule=f"visibility {visibility}" + (", in the trash" if _is_deleted(subject) else ""),
+            source=f"visibility:{visibility}" if public_source else source,
             until=None if public_source else until,
         )
     if _is_deleted(subject) and permission not in IN_TRASH:
-        return Decision(
-            False, "nothing can be done to what is in the trash but restore it", "trash"
-        )
+        return Decision(False, TRASH_RULE, "trash")
     least = LEAST_STANDING[permission]
     if permission is Permission.LAB_UNLOCK and _locked_by(subject, actor):
         return Decision(True, "whoever locked a lab may unlock it", "lock", until)
@@ -187,11 +211,12 @@ def require(actor: Actor, permission: Permission, subject: Subject) -> None:
     decision = decide(actor, permission, subject)
     if decision.allowed:
         return
-    holder = subject.project if isinstance(subject, Lab) else subject
-    if not sees(actor, holder.visibility, _group_id(subject), deleted=_is_deleted(subject)):
+    if not is_visible(actor, subject):
         raise NotFound
     if actor.is_guest:
         raise Unauthenticated
+    if decision.rule == TRASH_RULE:
+        raise Forbidden("This is in the trash; restore it first.")
     raise Forbidden(f"You may not do this ({permission}): it takes {decision.rule}.")
 
 

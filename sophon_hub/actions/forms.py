@@ -5,7 +5,7 @@ stays as it is; `changes` gives the ones that were sent.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import (
@@ -58,8 +58,10 @@ def _moment(value: Any) -> Any:
     if value is None or isinstance(value, datetime):
         return value
     try:
-        return datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        moment = datetime.fromisoformat(value)
+        # the first and last hours of the calendar do not exist in UTC
+        return moment.astimezone(UTC) if moment.tzinfo else moment
+    except (TypeError, ValueError, OverflowError):
         raise ValueError("Give a time such as 2027-01-31T12:00:00Z.") from None
 
 
@@ -85,6 +87,8 @@ class Form(BaseModel):
         Raises:
             Invalid: one entry for each field that is wrong, in plain words.
         """
+        if not isinstance(data, Mapping):
+            raise Invalid.of("body", "Send an object with fields.")
         try:
             return cls.model_validate(dict(data))
         except ValidationError as error:
@@ -99,6 +103,7 @@ _PLAIN_WORDS = {
     "extra_forbidden": "There is no such field.",
     "missing": "This field is needed.",
     "string_type": "Give a text.",
+    "string_unicode": "This is not valid Unicode text.",
     "bool_type": "Give true or false.",
     "int_type": "Give a whole number.",
     "float_type": "Give a number.",

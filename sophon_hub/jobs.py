@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from sophon_hub import clock
@@ -23,9 +23,19 @@ RETRY_SECONDS = (1, 2, 5, 10, 30, 60)
 
 
 def enqueue(session: Session, kind: str, key: str, **payload: Any) -> None:
-    """Add a job; the same one waiting already, not yet begun, is enough."""
+    """Add a job; the same one waiting already, not yet begun, is enough.
+
+    The one that waits is locked until this transaction ends, so that no worker begins it before
+    the change that wants it can be seen; if it is locked, somebody is about to begin it.
+    """
     now = clock.utcnow()
-    last = session.scalar(select(Job).where(Job.key == key).order_by(Job.id.desc()).limit(1))
+    last_id = select(func.max(Job.id)).where(Job.key == key).scalar_subquery()
+    last = session.scalar(
+        select(Job)
+        .where(Job.id == last_id)
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    )
     if last and (last.kind, last.payload, last.leased_until) == (kind, payload, None):
         return
     session.add(Job(kind=kind, key=key, payload=payload, created_at=now, due_at=now))

@@ -40,9 +40,12 @@ def parse_bytes(text: str) -> int:
     text = text.strip().upper().removesuffix("B")
     unit = text[-1:] if text[-1:].isalpha() else ""
     try:
-        return int(float(text[: len(text) - len(unit)]) * UNITS[unit])
-    except (KeyError, ValueError):
-        raise ValueError(f"{text!r} is no amount of memory; write for example 512M or 2G") from None
+        amount = int(float(text[: len(text) - len(unit)]) * UNITS[unit])
+    except (KeyError, ValueError, OverflowError):
+        amount = 0
+    if amount <= 0:
+        raise ValueError(f"{text!r} is no amount of memory; write for example 512M or 2G")
+    return amount
 
 
 class Sophon(Configurable):
@@ -170,6 +173,19 @@ class Sophon(Configurable):
             super().__init__(config=config, **environment, **settings)
         except TraitError as error:
             raise BadSetting(f"A setting has a wrong value: {error}") from None
+        self._check_images()
+
+    def _check_images(self) -> None:
+        for name, image in self.images.items():
+            if not (isinstance(image, dict) and isinstance(image.get("image"), str)):
+                raise BadSetting(
+                    f'The setting images needs {name!r} to be {{"image": reference, ...}}.'
+                )
+        if self.default_image not in self.images:
+            raise BadSetting(
+                f"The setting default_image is {self.default_image!r}, which is not in images: "
+                + ", ".join(sorted(self.images))
+            )
 
     @staticmethod
     def _from_environment(name: str, trait: TraitType[Any, Any]) -> Any:

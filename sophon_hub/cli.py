@@ -1,15 +1,19 @@
 """``sophon-hub``: what an administrator does from a shell."""
 
 import argparse
+import os
 import sys
+import time
+import urllib.request
 from collections.abc import Sequence
 
-from sophon_hub import startup
+from sophon_hub import demo, startup
+from sophon_hub.authenticator.first_accounts import ADMIN_PASSWORD_FILE
 from sophon_hub.settings import PREFIX, BadSetting, Sophon
 from sophon_hub.store import schema
 from sophon_hub.store.engine import make_engine
 
-HIDDEN = "(hidden)"
+ANNOUNCE_SECONDS = 120
 
 
 def migrate(settings: Sophon) -> None:
@@ -45,21 +49,48 @@ def _without_password(url: str) -> str:
 
 def seed_demo(settings: Sophon) -> None:
     """Add a sample of people, groups, projects and a lab; what is there already stays."""
-    from sophon_hub.demo import seed  # noqa: PLC0415 - nobody else needs it
-
     engine = make_engine(settings.database_url)
     try:
         schema.check(engine)
-        for line in seed(engine, settings):
+        for line in demo.seed(engine, settings):
             say(line)
     finally:
         engine.dispose()
+
+
+def announce(settings: Sophon) -> None:
+    """Wait until the hub answers, then print its address and how to sign in."""
+    address = f"http://{settings.host}:{settings.port}{settings.base_url}"
+    starter, deadline = os.getppid(), time.monotonic() + ANNOUNCE_SECONDS
+    while not _answers(f"{address.rstrip('/')}/services/sophon/"):
+        if os.getppid() != starter or time.monotonic() > deadline:
+            return
+        time.sleep(0.25)
+    lines = ["", f"Sophon Hub is ready: {address}", ""]
+    sample = settings.data_path / demo.PASSWORDS_FILE
+    if sample.exists():
+        lines += [f"  {name:8}{word}" for name, word in demo.read_passwords(sample).items()]
+    admin = settings.data_path / ADMIN_PASSWORD_FILE
+    if admin.exists():
+        lines.append(f"  {settings.admin_user:8}password in {admin}")
+    if settings.spawner == "process":
+        lines += ["", "  Labs are NOT ISOLATED: plain processes, for a look on this machine only."]
+    say("\n".join([*lines, "", "  Ctrl-C stops the hub; labs keep running.", ""]))
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own address
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 COMMANDS = {
     "migrate": migrate,
     "check": check,
     "seed-demo": seed_demo,
+    "announce": announce,
     "settings": show_settings,
 }
 

@@ -25,6 +25,8 @@ from sophon_hub.store.engine import make_engine
 
 PORTAL = "sophon"
 WORKER = "sophon-worker"
+LOCAL_PEOPLE = "sophon-local-accounts"
+"""Hub group of the people with a password of this hub."""
 PROXY_BINARY = "configurable-http-proxy"
 NOT_ISOLATED = (
     "Trial without containers: labs are plain processes and are <strong>not isolated</strong>"
@@ -62,9 +64,7 @@ def wire(c: Config, settings: Sophon, *, starting: bool) -> Sophon:
     _wire_access(c, settings)
     _wire_pages(c, settings)
     if starting and issubclass(c.JupyterHub.authenticator_class, LocalAuthenticator):
-        made = prepare_accounts(c.JupyterHub.authenticator_class(config=c))
-        if made:
-            print(f"The password of {settings.admin_user} is in {made}", flush=True)  # noqa: T201
+        _prepare_accounts(c, settings)
     return settings
 
 
@@ -186,7 +186,9 @@ def _wire_access(c: Config, settings: Sophon) -> None:
     c.JupyterHub.authenticator_class = make_authenticator(settings.authenticator)
     c.Authenticator.admin_users = {settings.admin_user}
     c.JupyterHub.extra_user_scopes = {f"access:services!service={PORTAL}"}
-    c.JupyterHub.load_groups = {accounts: {"users": []}}
+    if not c.Authenticator.get("manage_groups"):
+        # else the Hub refuses groups in its configuration, and the worker makes this one
+        c.JupyterHub.load_groups = {accounts: {"users": []}}
     c.JupyterHub.load_roles = [
         {
             "name": "sophon-portal",
@@ -213,6 +215,16 @@ def _wire_access(c: Config, settings: Sophon) -> None:
             "services": [WORKER],
         },
     ]
+
+
+def _prepare_accounts(c: Config, settings: Sophon) -> None:
+    authenticator = c.JupyterHub.authenticator_class(config=c)
+    made = prepare_accounts(authenticator)
+    if made:
+        print(f"The password of {settings.admin_user} is in {made}", flush=True)  # noqa: T201
+    # naming them in a group is how the Hub is told at its start that users exist
+    usernames = [username for username, _ in authenticator.list_accounts()]
+    c.JupyterHub.load_groups[LOCAL_PEOPLE] = {"users": usernames}
 
 
 def _wire_pages(c: Config, settings: Sophon) -> None:

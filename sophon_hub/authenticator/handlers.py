@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from jupyterhub.handlers import BaseHandler
+from jupyterhub.roles import assign_default_roles
 from jupyterhub.scopes import needs_scope
-from jupyterhub.utils import new_token
+from jupyterhub.utils import maybe_future, new_token
 from tornado import web
 
 from sophon_hub.authenticator import passwords
@@ -147,8 +148,17 @@ class AccountsHandler(AccountHandler):
                     password,
                     self.field("display_name"),
                 )
+                await self._make_hub_user(username)
         except SophonError as error:
             await self._page(422, problem=error.detail)
             return
         self.log.info("%s made a password for %s", self.current_user.name, username)
         await self._page(username=username, password=password)
+
+    async def _make_hub_user(self, username: str) -> None:
+        """Let others find the person, and give them roles, before the first sign-in."""
+        if self.find_user(username) is None:
+            user = self.user_from_username(username)
+            assign_default_roles(self.db, entity=user)
+            await maybe_future(self.authenticator.add_user(user))
+            self.db.commit()

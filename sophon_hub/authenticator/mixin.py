@@ -7,6 +7,7 @@ from typing import Any
 
 from jupyterhub.auth import Authenticator
 from jupyterhub.handlers.login import LoginHandler
+from jupyterhub.utils import maybe_future
 from sqlalchemy import Engine
 from tornado import web
 from traitlets.config import LoggingConfigurable
@@ -58,10 +59,16 @@ class SophonAuthenticatorMixin(LoggingConfigurable):
         if names.is_reserved_username(model["name"]):
             self.log.warning("Refusing a sign-in under the reserved name %r", model["name"])
             raise web.HTTPError(403, RESERVED)
+        model = keep_our_groups(model, handler.find_user(model["name"]))
         theirs = model.get("user_info") or {}
         display_name = await asyncio.to_thread(self._display_name, model["name"])
         display_name = display_name or theirs.get("display_name") or model["name"]
         return {**model, "user_info": {**theirs, **user_info(model["name"], display_name)}}
+
+    async def refresh_user(self, user: Any, handler: Any = None, **options: Any) -> Any:
+        """Let the authenticator refresh what it knows; research groups stay what they are."""
+        model = await maybe_future(super().refresh_user(user, handler, **options))  # type: ignore[misc]
+        return keep_our_groups(model, user) if isinstance(model, dict) else model
 
     def _display_name(self, username: str) -> str | None:
         with reading(self.engine) as session:
@@ -74,6 +81,24 @@ class SophonAuthenticatorMixin(LoggingConfigurable):
         if any(handler[0] == "/login" for handler in handlers):
             return handlers
         return [*handlers, ("/login", SophonLoginHandler)]
+
+
+def keep_our_groups(model: dict[str, Any], user: Any) -> dict[str, Any]:
+    """Keep the hub groups of Sophon out of the hands of a system that manages groups.
+
+    Where the authenticator names the groups of a person, the Hub throws the person out of all
+    others at every sign-in; and who could name a group of ours would open its labs.
+    """
+    if model.get("groups") is None:
+        return model
+    theirs = [name for name in model["groups"] if not is_our_group(name)]
+    ours = [group.name for group in user.groups if is_our_group(group.name)] if user else []
+    return {**model, "groups": theirs + ours}
+
+
+def is_our_group(name: str) -> bool:
+    """Whether Sophon, and nobody else, decides who is in this hub group."""
+    return name == names.ALL_ACCOUNTS_GROUP or names.group_of_hub_group(name) is not None
 
 
 def make_authenticator(base: str | type[Authenticator]) -> type[Authenticator]:

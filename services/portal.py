@@ -14,7 +14,9 @@ from sophon_hub.web.app import make_app, make_portal
 
 async def main() -> None:
     """Listen where the Hub says until told to end."""
-    logging.basicConfig(level=logging.INFO, format="[%(levelname)1.1s %(asctime)s %(name)s] %(message)s")
+    logging.basicConfig(
+        level=logging.INFO, format="[%(levelname)1.1s %(asctime)s %(name)s] %(message)s"
+    )
     portal = make_portal(Sophon.load())
     server = HTTPServer(make_app(portal), xheaders=True)
     address = urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"])

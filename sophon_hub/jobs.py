@@ -5,7 +5,7 @@ each key to one worker for a while; `finish` and `fail` end the lease. A worker 
 leaves its lease to run out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,8 +15,8 @@ from sqlalchemy.orm import Session, aliased
 from sophon_hub import clock
 from sophon_hub.models import Job
 
-LEASE = timedelta(seconds=300)
-"""Longer than any job takes: a lab that starts is given up well before."""
+LEASE = timedelta(seconds=20)
+"""How long a job of a worker that died stays taken; a living worker renews its leases."""
 
 RETRY_SECONDS = (1, 2, 5, 10, 30, 60)
 """Waits after the first, second, ... failure; the last one is kept."""
@@ -80,6 +80,17 @@ def fail(session: Session, job_id: int, error: str, *, now: datetime) -> None:
     job.last_error = error
 
 
-def release_all(session: Session) -> None:
-    """Free every lease: for the start of the only worker, after it was killed."""
-    session.execute(update(Job).values(leased_until=None))
+def renew(session: Session, job_ids: Collection[int], *, now: datetime) -> None:
+    """Keep the leases of jobs that are still under way."""
+    session.execute(update(Job).where(Job.id.in_(job_ids)).values(leased_until=now + LEASE))
+
+
+def is_any_due(session: Session, now: datetime) -> bool:
+    """Whether it is worth taking the write lock to lease a job."""
+    free = or_(Job.leased_until.is_(None), Job.leased_until < now)
+    return session.scalar(select(Job.id).where(Job.due_at <= now, free).limit(1)) is not None
+
+
+def is_waiting(session: Session, key: str) -> bool:
+    """Whether any job of this key waits or is under way."""
+    return session.scalar(select(Job.id).where(Job.key == key).limit(1)) is not None

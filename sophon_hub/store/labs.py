@@ -1,8 +1,9 @@
 """Reads of labs."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from sophon_hub import names
@@ -96,3 +97,39 @@ def system_labs_with_servers(session: Session) -> Sequence[Lab]:
         .where(Lab.state.in_([state for state in LabState if state.has_server]))
     )
     return session.scalars(query.order_by(Lab.id)).all()
+
+
+def system_set_state(
+    session: Session,
+    lab_id: int,
+    expected: LabState,
+    state: LabState,
+    *,
+    progress: int = 0,
+    message: str = "",
+) -> bool:
+    """Set a lab's state if it is still the expected one; says whether it was."""
+    values: dict[str, object] = {"state": state, "progress": progress, "message": message}
+    if not state.has_server:
+        values["started_with"] = None
+    changed = session.scalar(
+        update(Lab).where(Lab.id == lab_id, Lab.state == expected).values(values).returning(Lab.id)
+    )
+    return changed is not None
+
+
+def system_labs_by_server(
+    session: Session, servers: AbstractSet[tuple[str, str]]
+) -> dict[tuple[str, str], Lab]:
+    """The labs that these servers, given as account and server name, stand for."""
+    projects = {names.project_of_account(account) for account, _ in servers}
+    query = (
+        select(Lab)
+        .join(Lab.project)
+        .options(contains_eager(Lab.project))
+        .where(ResearchProject.slug.in_(sorted(slug for slug in projects if slug)))
+    )
+    found = {
+        (names.account_name(lab.project.slug), lab.slug): lab for lab in session.scalars(query)
+    }
+    return {key: lab for key, lab in found.items() if key in servers}

@@ -114,3 +114,9 @@ def system_upsert_person(
         person.is_admin = is_admin
         person.display_name = display_name or person.display_name
     return person
+
+
+def system_people(session: Session) -> dict[str, bool]:
+    """Everybody on record, and whether they are admins."""
+    rows = session.execute(select(Person.username, Person.is_admin))
+    return {row.username: row.is_admin for row in rows}

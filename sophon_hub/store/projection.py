@@ -1,0 +1,87 @@
+"""What the Hub should look like, read from the portal's tables. For the worker only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from sophon_hub import names
+from sophon_hub.models import MemberRole, Membership, Person, ResearchGroup, ResearchProject
+from sophon_hub.store.groups import is_live
+
+
+@dataclass(frozen=True)
+class GroupProjection:
+    """Who should be in the two hub groups of a research group."""
+
+    slug: str
+    people: frozenset[str]
+    accounts: frozenset[str]
+
+
+def system_group_projection(
+    session: Session, group_id: int, now: datetime
+) -> GroupProjection | None:
+    """The hub groups of one research group; empty ones while it is in the trash."""
+    found = system_group_projections(session, now, group_id)
+    return found[0] if found else None
+
+
+def system_group_projections(
+    session: Session, now: datetime, group_id: int | None = None
+) -> list[GroupProjection]:
+    """The hub groups of all research groups, or of one.
+
+    People who may only watch are left out until labs can enforce watching.
+    """
+    groups = select(ResearchGroup.id, ResearchGroup.slug, ResearchGroup.deleted_at)
+    people = (
+        select(Membership.group_id, Person.username)
+        .join(Person, Membership.person_id == Person.id)
+        .where(is_live(now), Membership.role != MemberRole.VIEWER)
+    )
+    projects = select(ResearchProject.group_id, ResearchProject.slug).where(
+        ResearchProject.deleted_at.is_(None)
+    )
+    if group_id is not None:
+        groups = groups.where(ResearchGroup.id == group_id)
+        people = people.where(Membership.group_id == group_id)
+        projects = projects.where(ResearchProject.group_id == group_id)
+    members = _collect(session.execute(people).all())
+    accounts = _collect(session.execute(projects).all())
+    return [
+        GroupProjection(
+            slug=slug,
+            people=frozenset() if deleted else frozenset(members.get(number, ())),
+            accounts=frozenset()
+            if deleted
+            else frozenset(names.account_name(project) for project in accounts.get(number, ())),
+        )
+        for number, slug, deleted in session.execute(groups)
+    ]
+
+
+def _collect(rows: Sequence[tuple[int, str]]) -> dict[int, list[str]]:
+    collected: dict[int, list[str]] = {}
+    for number, name in rows:
+        collected.setdefault(number, []).append(name)
+    return collected
+
+
+def system_group_ids(session: Session) -> dict[str, int]:
+    """Numbers of all research groups by slug."""
+    rows = session.execute(select(ResearchGroup.slug, ResearchGroup.id)).all()
+    return {row.slug: row.id for row in rows}
+
+
+def system_groups_with_end_between(
+    session: Session, after: datetime, until: datetime
+) -> Sequence[int]:
+    """Numbers of the research groups in which a membership ended in this span."""
+    return session.scalars(
+        select(Membership.group_id)
+        .where(Membership.expires_at > after, Membership.expires_at <= until)
+        .distinct()
+    ).all()

@@ -1,0 +1,130 @@
+"""Labs as servers of the Hub: starting, following the start, stopping."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from sophon_hub import names
+from sophon_hub.hub import HubDown, HubRefused, Step
+from sophon_hub.models import LabState
+from sophon_hub.store import labs
+from sophon_hub.store.engine import Session
+from sophon_hub.worker.context import Context
+from sophon_hub.worker.groups import sync_group
+
+log = logging.getLogger("sophon.worker")
+
+POLL_SECONDS = 0.2
+STOP_POLLS = 300
+"""A minute: longer than the spawner waits before it kills a container."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a lab is in the Hub."""
+
+    lab_id: int
+    group_id: int
+    account: str
+    server: str
+    name: str
+
+
+async def _target(context: Context, lab_id: int, state: LabState) -> Target | None:
+    """The lab, if it is still in the state that the job was written for."""
+
+    def read(session: Session) -> Target | None:
+        lab = labs.system_lab(session, lab_id)
+        if lab is None or lab.state is not state:
+            return None
+        return Target(
+            lab_id=lab.id,
+            group_id=lab.project.group_id,
+            account=names.account_name(lab.project.slug),
+            server=lab.slug,
+            name=lab.name,
+        )
+
+    return await context.read(read)
+
+
+async def set_state(
+    context: Context,
+    lab_id: int,
+    expected: LabState,
+    state: LabState,
+    *,
+    progress: int = 0,
+    message: str = "",
+) -> None:
+    """Write down what became of a lab, unless somebody decided otherwise meanwhile."""
+
+    def write(session: Session) -> None:
+        labs.system_set_state(session, lab_id, expected, state, progress=progress, message=message)
+
+    await context.write(write)
+
+
+async def start_lab(context: Context, lab_id: int) -> None:
+    """Start the lab's server and follow it until it answers or has failed."""
+    target = await _target(context, lab_id, LabState.STARTING)
+    if target is None:
+        return
+    await sync_group(context, target.group_id)
+    try:
+        await context.hub.start_server(target.account, target.server, target.name)
+        last = await _follow(context, target)
+    except HubRefused as error:
+        last = Step(0, error.message, failed=True)
+    if last.failed:
+        log.warning("lab %s/%s did not start: %s", target.account, target.server, last.message)
+        await set_state(
+            context, lab_id, LabState.STARTING, LabState.FAILED, message=_reason(last.message)
+        )
+    elif last.ready:
+        await set_state(
+            context, lab_id, LabState.STARTING, LabState.RUNNING, progress=100, message="Ready"
+        )
+    else:
+        raise HubDown("The hub stopped telling how the start goes on.")
+
+
+async def _follow(context: Context, target: Target) -> Step:
+    last = Step(0, "")
+    async for step in context.hub.follow_start(target.account, target.server):
+        last = step
+        if step.ready or step.failed:
+            break
+        await set_state(
+            context,
+            target.lab_id,
+            LabState.STARTING,
+            LabState.STARTING,
+            progress=step.progress,
+            message=step.message,
+        )
+    return last
+
+
+def _reason(message: str) -> str:
+    """The Hub's message without the name it gives the server."""
+    text = message.removeprefix("Spawn failed: ").strip()
+    return text or "The lab did not start; the administrators find the reason in the hub's log."
+
+
+async def stop_lab(context: Context, lab_id: int) -> None:
+    """Stop the lab's server and wait until it is gone."""
+    target = await _target(context, lab_id, LabState.STOPPING)
+    if target is None:
+        return
+    await context.hub.stop_server(target.account, target.server)
+    for _ in range(STOP_POLLS):
+        server = await context.hub.server(target.account, target.server)
+        if server is None or (server.stopped and server.pending is None):
+            break
+        if server.pending is None and server.ready:
+            await context.hub.stop_server(target.account, target.server)
+        await asyncio.sleep(POLL_SECONDS)
+    else:
+        raise HubDown("The lab's server does not stop.")
+    await set_state(context, lab_id, LabState.STOPPING, LabState.STOPPED)

@@ -1,0 +1,158 @@
+"""Repairs: what the portal says and what the Hub has, made equal again.
+
+`watch` runs every few seconds and looks at servers; `repair` runs at start and every few
+minutes and looks at everything.
+"""
+
+import logging
+from datetime import datetime
+
+from sophon_hub import audit, jobs, names
+from sophon_hub.actions.people import note_person
+from sophon_hub.clock import utcnow
+from sophon_hub.hub import Account, Server
+from sophon_hub.models import Lab, LabState
+from sophon_hub.policy.actor import Actor
+from sophon_hub.store import labs
+from sophon_hub.store.engine import Session
+from sophon_hub.store.people import system_people
+from sophon_hub.store.projection import (
+    GroupProjection,
+    system_group_ids,
+    system_group_projections,
+    system_groups_with_end_between,
+)
+from sophon_hub.worker.context import Context
+
+log = logging.getLogger("sophon.worker")
+
+SYSTEM = Actor(via="system")
+
+ENDED = "The lab ended by itself. What was saved is still there; start it again."
+
+
+async def watch(context: Context) -> None:
+    """Compare the labs' states with the servers that the Hub has."""
+    servers: dict[tuple[str, str], Server] = {}
+    async for account in context.hub.accounts(active_only=True):
+        if names.project_of_account(account.username) is not None:
+            servers |= {(server.username, server.name): server for server in account.servers}
+    unknown = await context.write(lambda session: _compare(session, servers))
+    for username, name in unknown:
+        log.warning("stopping %s/%s, which the portal does not know", username, name)
+        await context.hub.stop_server(username, name)
+
+
+def _compare(session: Session, servers: dict[tuple[str, str], Server]) -> list[tuple[str, str]]:
+    """Correct the labs' states; gives the servers that no lab stands for."""
+    known = labs.system_labs_by_server(session, set(servers))
+    for key, server in servers.items():
+        if key in known:
+            _note_server(session, known[key], server)
+    for lab in labs.system_labs_with_servers(session):
+        key = (names.account_name(lab.project.slug), lab.slug)
+        if key not in servers:
+            _note_no_server(session, lab)
+    return [key for key in servers if key not in known]
+
+
+def _note_server(session: Session, lab: Lab, server: Server) -> None:
+    if server.last_activity:
+        lab.last_activity = datetime.fromisoformat(server.last_activity)
+    if not server.ready or server.pending:
+        return
+    is_trash = lab.deleted_at is not None or lab.project.deleted_at is not None
+    if is_trash and lab.state is not LabState.STOPPING:
+        lab.state = LabState.STOPPING
+        _enqueue(session, "stop_lab", lab)
+    elif lab.state in (LabState.STOPPED, LabState.FAILED) and not is_trash:
+        lab.state, lab.progress, lab.message = LabState.RUNNING, 100, "Ready"
+        lab.started_with = lab.launch_settings()
+        audit.record(session, SYSTEM, "lab:found-running", lab)
+    elif lab.state is LabState.STARTING:
+        _enqueue(session, "start_lab", lab)
+    elif lab.state is LabState.STOPPING:
+        _enqueue(session, "stop_lab", lab)
+
+
+def _note_no_server(session: Session, lab: Lab) -> None:
+    if lab.state is LabState.STARTING:
+        _enqueue(session, "start_lab", lab)
+    elif lab.state is LabState.STOPPING:
+        _enqueue(session, "stop_lab", lab)
+    else:
+        lab.state, lab.progress, lab.message = LabState.STOPPED, 0, ENDED
+        lab.started_with = None
+        audit.record(session, SYSTEM, "lab:ended", lab)
+
+
+def _enqueue(session: Session, kind: str, lab: Lab) -> None:
+    """Write the job again if it was lost; one that waits or is under way is enough."""
+    key = f"lab:{lab.id}"
+    if not jobs.is_waiting(session, key):
+        jobs.enqueue(session, kind, key, lab_id=lab.id)
+
+
+async def sync_ended_memberships(context: Context, after: datetime, until: datetime) -> None:
+    """Shut the door behind those whose membership ended in this span."""
+
+    def write(session: Session) -> None:
+        for group_id in system_groups_with_end_between(session, after, until):
+            jobs.enqueue(session, "sync_group", f"group:{group_id}", group_id=group_id)
+
+    await context.write(write)
+
+
+async def repair(context: Context) -> None:
+    """Compare all people, accounts and hub groups, and enqueue what has to be done."""
+    accounts = [account async for account in context.hub.accounts()]
+    await _note_people(context, accounts)
+    hub_groups = await context.hub.groups()
+    present = {account.username for account in accounts}
+
+    def write(session: Session) -> int:
+        numbers = system_group_ids(session)
+        drifted = [
+            wanted.slug
+            for wanted in system_group_projections(session, utcnow())
+            if not _matches(wanted, hub_groups, present)
+        ]
+        for slug in drifted:
+            group_id = numbers[slug]
+            jobs.enqueue(session, "sync_group", f"group:{group_id}", group_id=group_id)
+        return len(drifted)
+
+    drifted = await context.write(write)
+    if drifted:
+        log.info("%d research groups differ from the hub; repairing", drifted)
+    await watch(context)
+
+
+def _matches(wanted: GroupProjection, hub_groups: dict[str, set[str]], present: set[str]) -> bool:
+    people = hub_groups.get(names.people_group(wanted.slug))
+    accounts = hub_groups.get(names.accounts_group(wanted.slug))
+    return (
+        people is not None
+        and accounts is not None
+        and people == set(wanted.people & present)
+        and accounts == set(wanted.accounts)
+        and wanted.accounts <= hub_groups.get(names.ALL_ACCOUNTS_GROUP, set())
+    )
+
+
+async def _note_people(context: Context, accounts: list[Account]) -> None:
+    """Make records of accounts that are new, and correct those that changed."""
+    known = await context.read(system_people)
+    changed = [
+        account
+        for account in accounts
+        if not names.is_reserved_username(account.username)
+        and known.get(account.username) != account.admin
+    ]
+
+    def write(session: Session) -> None:
+        for account in changed:
+            note_person(session, account.username, account.display_name, is_admin=account.admin)
+
+    if changed:
+        await context.write(write)

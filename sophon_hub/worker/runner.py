@@ -1,0 +1,116 @@
+"""The loop: lease jobs, do them side by side, renew leases, repair."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import partial
+
+from sophon_hub import jobs
+from sophon_hub.clock import utcnow
+from sophon_hub.errors import SophonError
+from sophon_hub.hub import HubDown, HubRefused
+from sophon_hub.store.engine import Session
+from sophon_hub.worker import groups, labs, reconcile
+from sophon_hub.worker.context import Context
+
+log = logging.getLogger("sophon.worker")
+
+IDLE_SECONDS = 0.1
+"""How long a new job waits at most before it is seen."""
+
+WATCH_SECONDS = 5.0
+RENEW_SECONDS = 5.0
+PARALLEL_JOBS = 32
+RETRY_SECONDS = 5.0
+
+Handler = Callable[[Context, int], Awaitable[None]]
+
+HANDLERS: dict[str, tuple[Handler, str]] = {
+    "sync_group": (groups.sync_group, "group_id"),
+    "start_lab": (labs.start_lab, "lab_id"),
+    "stop_lab": (labs.stop_lab, "lab_id"),
+}
+"""What does each kind of job, and the name of the number it is about."""
+
+
+class Runner:
+    """One worker. Several at once do no harm."""
+
+    def __init__(self, context: Context, reconcile_seconds: float) -> None:
+        self._context = context
+        self._reconcile_seconds = reconcile_seconds
+        self._running: dict[int, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Work until cancelled; what is under way then is done again by the next worker."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._lease_loop())
+            tasks.create_task(self._renew_loop())
+            tasks.create_task(self._watch_loop())
+
+    async def _lease_loop(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                for job_id, kind, payload in await self._lease():
+                    task = tasks.create_task(self._do(job_id, kind, payload))
+                    self._running[job_id] = task
+                    task.add_done_callback(lambda _, job_id=job_id: self._running.pop(job_id))
+                await asyncio.sleep(IDLE_SECONDS)
+
+    async def _lease(self) -> list[tuple[int, str, dict[str, int]]]:
+        room = PARALLEL_JOBS - len(self._running)
+        if room <= 0 or not await self._context.read(
+            lambda session: jobs.is_any_due(session, utcnow())
+        ):
+            return []
+
+        def take(session: Session) -> list[tuple[int, str, dict[str, int]]]:
+            leased = jobs.lease(session, limit=room, now=utcnow())
+            return [(job.id, job.kind, job.payload) for job in leased]
+
+        try:
+            return await self._context.write(take)
+        except SophonError as error:
+            log.warning("cannot take jobs: %s", error)
+            return []
+
+    async def _do(self, job_id: int, kind: str, payload: dict[str, int]) -> None:
+        handler, number = HANDLERS[kind]
+        try:
+            await handler(self._context, payload[number])
+        except (HubDown, HubRefused, SophonError) as error:
+            log.warning("%s %s did not work, trying again: %s", kind, payload, error)
+            message = str(error)
+            await self._settle(lambda session: jobs.fail(session, job_id, message, now=utcnow()))
+        else:
+            await self._settle(lambda session: jobs.finish(session, job_id))
+
+    async def _settle(self, work: Callable[[Session], None]) -> None:
+        try:
+            await self._context.write(work)
+        except SophonError as error:
+            # the lease runs out, and the job is done again
+            log.warning("cannot write down what became of a job: %s", error)
+
+    async def _renew_loop(self) -> None:
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            running = list(self._running)
+            if running:
+                await self._settle(partial(jobs.renew, job_ids=running, now=utcnow()))
+
+    async def _watch_loop(self) -> None:
+        repaired: datetime | None = None
+        looked = utcnow()
+        while True:
+            now = utcnow()
+            is_due = repaired is None or (now - repaired).total_seconds() >= self._reconcile_seconds
+            try:
+                await reconcile.sync_ended_memberships(self._context, looked, now)
+                looked = now
+                await (reconcile.repair if is_due else reconcile.watch)(self._context)
+                repaired = now if is_due else repaired
+            except (HubDown, HubRefused, SophonError) as error:
+                log.warning("cannot compare with the hub, trying again: %s", error)
+            await asyncio.sleep(WATCH_SECONDS)

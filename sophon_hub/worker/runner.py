@@ -55,8 +55,11 @@ class Runner:
                 for job_id, kind, payload in await self._lease():
                     task = tasks.create_task(self._do(job_id, kind, payload))
                     self._running[job_id] = task
-                    task.add_done_callback(lambda _, job_id=job_id: self._running.pop(job_id))
+                    task.add_done_callback(partial(self._forget, job_id))
                 await asyncio.sleep(IDLE_SECONDS)
+
+    def _forget(self, job_id: int, _: asyncio.Task[None]) -> None:
+        del self._running[job_id]
 
     async def _lease(self) -> list[tuple[int, str, dict[str, int]]]:
         room = PARALLEL_JOBS - len(self._running)

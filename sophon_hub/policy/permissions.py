@@ -173,9 +173,11 @@ def decide(actor: Actor, permission: Permission, subject: Subject) -> Decision:
             source=f"visibility:{visibility}" if public_source else source,
             until=None if public_source else until,
         )
-    if _is_deleted(subject) and permission not in IN_TRASH:
-        return Decision(False, TRASH_RULE, "trash")
     least = LEAST_STANDING[permission]
+    if _is_deleted(subject):
+        if permission not in IN_TRASH:
+            return Decision(False, TRASH_RULE, "trash")
+        least = max(least, Standing.OWNER)
     if permission is Permission.LAB_UNLOCK and _locked_by(subject, actor):
         return Decision(True, "whoever locked a lab may unlock it", "lock", until)
     return Decision(standing >= least, f"at least {least.name.lower()} of the group", source, until)

@@ -1,0 +1,152 @@
+"""Builders of rows, with every default in sight. They write rows, not events."""
+
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from sqlalchemy.orm import Session
+
+from sophon_hub import names
+from sophon_hub.models import (
+    AccessMode,
+    JoinRequest,
+    Lab,
+    LabState,
+    MemberRole,
+    Membership,
+    Person,
+    ResearchGroup,
+    ResearchProject,
+    Visibility,
+)
+
+T = TypeVar("T")
+
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def _add(session: Session, row: T) -> T:
+    session.add(row)
+    session.flush()
+    return row
+
+
+def person(
+    session: Session,
+    username: str = "ada",
+    *,
+    display_name: str | None = None,
+    is_admin: bool = False,
+) -> Person:
+    row = Person(
+        username=username,
+        display_name=display_name or username.title(),
+        is_admin=is_admin,
+        created_at=LONG_AGO,
+    )
+    return _add(session, row)
+
+
+def group(
+    session: Session,
+    slug: str = "optics",
+    *,
+    name: str | None = None,
+    description: str = "",
+    visibility: Visibility = Visibility.PUBLIC,
+    access: AccessMode = AccessMode.MANUAL,
+    deleted_at: datetime | None = None,
+) -> ResearchGroup:
+    row = ResearchGroup(
+        slug=slug,
+        name=name or slug.title(),
+        description=description,
+        visibility=visibility,
+        access=access,
+        created_at=LONG_AGO,
+        deleted_at=deleted_at,
+    )
+    return _add(session, row)
+
+
+def membership(
+    session: Session,
+    group: ResearchGroup,
+    person: Person,
+    role: MemberRole = MemberRole.MEMBER,
+    *,
+    expires_at: datetime | None = None,
+    added_by: Person | None = None,
+) -> Membership:
+    row = Membership(
+        group_id=group.id,
+        person_id=person.id,
+        role=role,
+        expires_at=expires_at,
+        added_by_id=added_by.id if added_by else None,
+        added_at=LONG_AGO,
+    )
+    return _add(session, row)
+
+
+def request(
+    session: Session, group: ResearchGroup, person: Person, *, message: str = ""
+) -> JoinRequest:
+    row = JoinRequest(group_id=group.id, person_id=person.id, message=message, created_at=LONG_AGO)
+    return _add(session, row)
+
+
+def project(
+    session: Session,
+    group: ResearchGroup,
+    slug: str = "lens",
+    *,
+    name: str | None = None,
+    description: str = "",
+    visibility: Visibility = Visibility.PRIVATE,
+    deleted_at: datetime | None = None,
+) -> ResearchProject:
+    assert visibility.openness <= group.visibility.openness
+    row = ResearchProject(
+        slug=slug,
+        group=group,
+        name=name or slug.title(),
+        description=description,
+        visibility=visibility,
+        created_at=LONG_AGO,
+        updated_at=LONG_AGO,
+        deleted_at=deleted_at,
+    )
+    return _add(session, row)
+
+
+def lab(
+    session: Session,
+    project: ResearchProject,
+    slug: str = "bench",
+    *,
+    name: str | None = None,
+    image: str = "lab",
+    internet: bool = True,
+    cpu_limit: float | None = None,
+    memory_limit: int | None = None,
+    state: LabState = LabState.STOPPED,
+    locked_by: Person | None = None,
+    lock_reason: str = "",
+    deleted_at: datetime | None = None,
+) -> Lab:
+    row = Lab(
+        uid=names.new_uid(),
+        project=project,
+        slug=slug,
+        name=name or slug.title(),
+        image=image,
+        internet=internet,
+        cpu_limit=cpu_limit,
+        memory_limit=memory_limit,
+        state=state,
+        locked_by=locked_by,
+        lock_reason=lock_reason,
+        created_at=LONG_AGO,
+        deleted_at=deleted_at,
+    )
+    return _add(session, row)

@@ -60,13 +60,16 @@ def seed_demo(settings: Sophon) -> None:
 
 def announce(settings: Sophon) -> None:
     """Wait until the hub answers, then print its address and how to sign in."""
-    address = f"http://{settings.host}:{settings.port}{settings.base_url}"
     starter, deadline = os.getppid(), time.monotonic() + ANNOUNCE_SECONDS
-    while not _answers(f"{address.rstrip('/')}/services/sophon/"):
-        if os.getppid() != starter or time.monotonic() > deadline:
-            return
-        time.sleep(0.25)
-    lines = ["", f"Sophon Hub is ready: {address}", ""]
+    public = f"http://{settings.host}:{settings.port}"
+    health = f"{settings.base_url.rstrip('/')}/services/sophon/api/v1/health"
+    # the portal itself first: the proxy would log an error for each attempt before it is there
+    for origin in (f"http://127.0.0.1:{settings.portal_port}", public):
+        while not _answers(origin + health):
+            if os.getppid() != starter or time.monotonic() > deadline:
+                return
+            time.sleep(0.25)
+    lines = ["", f"Sophon Hub is ready: {public}{settings.base_url}", ""]
     sample = settings.data_path / demo.PASSWORDS_FILE
     if sample.exists():
         lines += [f"  {name:8}{word}" for name, word in demo.read_passwords(sample).items()]

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Thread
 from typing import Any
 
-from sqlalchemy import Engine, event, select
+from sqlalchemy import Engine, event, select, text
 from sqlalchemy.orm import Session
 
 from sophon_hub.models import AuditEvent, Base, Job
@@ -51,3 +52,18 @@ def statements(engine: Engine) -> Iterator[list[str]]:
         yield seen
     finally:
         event.remove(engine, "before_cursor_execute", note)
+
+
+BLOCKED = text(
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
+
+
+def wait_until_blocked(engine: Engine, thread: Thread) -> None:
+    """Returns when a session of PostgreSQL waits for a lock, or the thread has ended without."""
+    while thread.is_alive():
+        with engine.connect() as connection:
+            if connection.scalar(BLOCKED):
+                return
+        thread.join(0.01)

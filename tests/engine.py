@@ -1,0 +1,24 @@
+"""The Docker engine in tests: a client, and clearing away what one namespace made."""
+
+import contextlib
+
+from docker.api.client import APIClient
+from docker.errors import APIError
+from docker.utils.utils import kwargs_from_env
+
+
+def docker_client() -> APIClient:
+    """A client of the engine that the environment names."""
+    return APIClient(version="auto", **kwargs_from_env())
+
+
+def remove_namespace(client: APIClient, namespace: str) -> None:
+    """Remove everything of one namespace, and nothing of any other."""
+    mine = {"label": f"org.sophon.namespace={namespace}"}
+    for container in client.containers(all=True, filters=mine):
+        with contextlib.suppress(APIError):
+            client.remove_container(container["Id"], force=True, v=True)
+    for volume in client.volumes(filters=mine)["Volumes"] or []:
+        client.remove_volume(volume["Name"])
+    for network in client.networks(filters=mine):
+        client.remove_network(network["Id"])

@@ -76,11 +76,12 @@ class SophonAuthenticatorMixin(LoggingConfigurable):
         return None if person is None else person.display_name
 
     def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
-        """The authenticator's own handlers, and our login form unless it brings one."""
+        """The authenticator's own handlers, with our login form in place of the Hub's."""
         handlers: list[tuple[Any, ...]] = super().get_handlers(app)  # type: ignore[misc]
-        if any(handler[0] == "/login" for handler in handlers):
-            return handlers
-        return [*handlers, ("/login", SophonLoginHandler)]
+        return [
+            (path, SophonLoginHandler if handler is LoginHandler else handler, *rest)
+            for path, handler, *rest in handlers
+        ]
 
 
 def keep_our_groups(model: dict[str, Any], user: Any) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 import colorsys
 import hashlib
 
-SATURATION = 0.55
-LIGHTNESS = 0.42
-"""White text stays readable on all of these colours."""
+SATURATION = 0.6
+LIGHTNESS = 0.24, 0.31
+"""Dark enough for white text on any hue."""
 
 
 def user_info(username: str, display_name: str) -> dict[str, str]:
@@ -27,6 +27,9 @@ def initials(display_name: str) -> str:
 
 def color(username: str) -> str:
     """A colour as ``#rrggbb``, from a hash of the name."""
-    hue = int.from_bytes(hashlib.sha256(username.encode()).digest()[:4]) / 2**32
-    red, green, blue = colorsys.hls_to_rgb(hue, LIGHTNESS, SATURATION)
+    digest = hashlib.sha256(username.encode()).digest()
+    hue = int.from_bytes(digest[:4]) / 2**32
+    darkest, lightest = LIGHTNESS
+    lightness = darkest + (lightest - darkest) * digest[4] / 255
+    red, green, blue = colorsys.hls_to_rgb(hue, lightness, SATURATION)
     return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"

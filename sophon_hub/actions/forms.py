@@ -4,6 +4,7 @@ Unknown fields are refused, nothing is converted silently. In a PATCH a field th
 stays as it is; `changes` gives the ones that were sent.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self, TypeVar
@@ -65,8 +66,15 @@ def _moment(value: Any) -> Any:
         raise ValueError("Give a time such as 2027-01-31T12:00:00Z.") from None
 
 
-Slug = Annotated[str, AfterValidator(_slug)]
-LabSlug = Annotated[str, AfterValidator(_lab_slug)]
+def _shape(pattern: re.Pattern[str], longest: int) -> Any:
+    """What the schema of a slug says."""
+    return Field(json_schema_extra={"pattern": f"^{pattern.pattern}$", "maxLength": longest})
+
+
+Slug = Annotated[str, AfterValidator(_slug), _shape(names.SLUG_PATTERN, names.MAX_SLUG)]
+LabSlug = Annotated[
+    str, AfterValidator(_lab_slug), _shape(names.LAB_SLUG_PATTERN, names.MAX_LAB_SLUG)
+]
 AVisibility = Annotated[Visibility, _word(Visibility)]
 AnAccessMode = Annotated[AccessMode, _word(AccessMode)]
 AMemberRole = Annotated[MemberRole, _word(MemberRole)]

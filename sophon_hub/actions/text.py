@@ -3,7 +3,7 @@
 import unicodedata
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 MAX_NAME = 200
 MAX_DESCRIPTION_BYTES = 64 * 1024
@@ -62,11 +62,19 @@ def _message(text: str) -> str:
     return text
 
 
-Name = Annotated[str, AfterValidator(_name)]
+Name = Annotated[
+    str, AfterValidator(_name), Field(json_schema_extra={"minLength": 1, "maxLength": MAX_NAME})
+]
 """A display name: 1 to 200 characters."""
 
-Description = Annotated[str, AfterValidator(_description)]
+Description = Annotated[
+    str,
+    AfterValidator(_description),
+    Field(json_schema_extra={"maxLength": MAX_DESCRIPTION_BYTES, "format": "markdown"}),
+]
 """Markdown of at most 64 kB."""
 
-Message = Annotated[str, AfterValidator(_message)]
+Message = Annotated[
+    str, AfterValidator(_message), Field(json_schema_extra={"maxLength": MAX_MESSAGE})
+]
 """A message or reason of at most 1,000 characters."""

@@ -63,9 +63,16 @@ def _begin_sqlite(connection: Connection) -> None:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Session]:
-    """A session whose changes are thrown away."""
-    with Session(engine, autoflush=False) as session:
-        yield session
+    """A session whose changes are thrown away.
+
+    Raises:
+        Unavailable: the database does not answer.
+    """
+    try:
+        with Session(engine, autoflush=False) as session:
+            yield session
+    except OperationalError as error:
+        raise Unavailable("The database does not answer; please try again.") from error
 
 
 @contextmanager

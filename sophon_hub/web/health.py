@@ -2,6 +2,7 @@
 
 import asyncio
 
+from aiohttp import ClientError
 from jupyterhub.httpclient import fetch
 
 from sophon_hub.errors import SophonError
@@ -31,6 +32,7 @@ async def _hub(portal: Portal) -> str:
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             answer = await fetch(portal.hub_auth.api_url + "/", raise_for_status=False)
-    except (TimeoutError, OSError):
+            await answer.read()
+    except (TimeoutError, OSError, ClientError):
         return "down"
     return "ok" if answer.status == 200 else "down"

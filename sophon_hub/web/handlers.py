@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from jupyterhub.services.auth import HubOAuthenticated
-from tornado.httputil import parse_body_arguments
+from tornado.httputil import HTTPInputError, parse_body_arguments
 from tornado.web import RequestHandler, stream_request_body
 
 from sophon_hub import clock
@@ -17,7 +17,7 @@ from sophon_hub.store import people
 from sophon_hub.store.engine import Session
 from sophon_hub.store.paging import DEFAULT_LIMIT, Paging
 from sophon_hub.web import security
-from sophon_hub.web.body import MAX_BODY, TOO_LARGE, BadBody, check_length
+from sophon_hub.web.body import BadBody, BoundedBody
 from sophon_hub.web.errors import problem
 from sophon_hub.web.identity import Caller, identify
 from sophon_hub.web.portal import Portal
@@ -35,10 +35,11 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 class BaseHandler(HubOAuthenticated, RequestHandler):
     """What pages and API handlers share.
 
-    Bodies are streamed, so that one that is too large is refused before it is read.
+    Bodies are streamed, so that one that is too large is refused before it is kept.
     """
 
     via = "page"
+    takes_forms = True
     portal: Portal
 
     def initialize(self, portal: Portal) -> None:
@@ -47,40 +48,50 @@ class BaseHandler(HubOAuthenticated, RequestHandler):
         self.hub_auth = portal.hub_auth
         self.csp_nonce = security.new_nonce()
         self._caller: Caller | None = None
-        self._chunks: list[bytes] = []
-        self._received = 0
-        security.set_headers(self, self.csp_nonce)
+        self._body = BoundedBody()
+        security.set_headers(self, self.content_policy())
+
+    def content_policy(self) -> str:
+        """The Content-Security-Policy of answers."""
+        return security.page_policy(self.csp_nonce)
 
     async def prepare(self) -> None:
-        """Refuse a body that is too large."""
-        check_length(self.request)
+        """Refuse a body that announces itself as far too large."""
+        self._body.expect(self.request.headers)
 
     def data_received(self, chunk: bytes) -> None:
         """Collect the body, up to its largest size."""
-        self._received += len(chunk)
-        if self._received > MAX_BODY:
-            raise BadBody(413, TOO_LARGE)
-        self._chunks.append(chunk)
+        try:
+            self._body.add(chunk)
+        except BadBody as error:
+            self.send_error(error.status, exc_info=(BadBody, error, None))
 
     def load_body(self) -> None:
         """Put the collected body where Tornado keeps it, form fields included."""
-        if not self._chunks:
+        body = self._body.take()
+        if not body:
             return
-        self.request.body = b"".join(self._chunks)
-        self._chunks = []
-        parse_body_arguments(
-            self.request.headers.get("Content-Type", ""),
-            self.request.body,
-            self.request.body_arguments,
-            self.request.files,
-            self.request.headers,
-        )
+        self.request.body = body
+        if self.takes_forms:
+            self._load_fields()
+
+    def _load_fields(self) -> None:
+        try:
+            parse_body_arguments(
+                self.request.headers.get("Content-Type", ""),
+                self.request.body,
+                self.request.body_arguments,
+                self.request.files,
+                self.request.headers,
+            )
+        except HTTPInputError:
+            raise BadBody(400, "The form cannot be read.") from None
         for name, values in self.request.body_arguments.items():
             self.request.arguments.setdefault(name, []).extend(values)
 
-    async def caller(self) -> Caller:
-        """Who asks, asked for once a request."""
-        if self._caller is None:
+    async def caller(self, *, again: bool = False) -> Caller:
+        """Who asks, asked for once a request; ``again`` looks whether it still holds."""
+        if self._caller is None or again:
             self.load_body()
             self._caller = await identify(self, self.hub_auth)
         return self._caller
@@ -100,15 +111,15 @@ class BaseHandler(HubOAuthenticated, RequestHandler):
     async def _remember(self, caller: Caller) -> None:
         """Make or refresh the person's record when the Hub tells something new."""
         username = caller.username
-        key = (username, caller.display_name, caller.is_admin)
-        if username is None or key in self.portal.known_people:
+        told = (caller.display_name, caller.is_admin)
+        if username is None or self.portal.known_people.get(username) == told:
             return
         await self.portal.write(
             lambda session: note_person(
                 session, username, caller.display_name, is_admin=caller.is_admin
             )
         )
-        self.portal.known_people.add(key)
+        self.portal.known_people[username] = told
 
     def _actor(self, session: Session, caller: Caller) -> Actor:
         if caller.username is None:
@@ -173,7 +184,7 @@ class BaseHandler(HubOAuthenticated, RequestHandler):
             self.set_header("Allow", ", ".join(self.allowed_methods()))
         if isinstance(error, Unavailable):
             self.set_header("Retry-After", str(error.retry_after))
-        security.set_headers(self, self.csp_nonce)
+        security.set_headers(self, self.content_policy())
         self.answer_problem(error, document)
 
     def answer_problem(self, error: BaseException | None, document: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from jinja2 import Environment
 from jupyterhub.services.auth import HubOAuth
@@ -23,7 +23,8 @@ class Portal:
     """The portal's parts. One a process.
 
     ``prefix`` is the path of the portal with slashes at both ends, ``hub_prefix`` that of the
-    Hub, ``base_url`` that of everything.
+    Hub, ``base_url`` that of everything. ``known_people`` are those
+    whose records say what the Hub told last: display name, admin or not.
     """
 
     settings: Sophon
@@ -36,7 +37,7 @@ class Portal:
     executor: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="database")
     )
-    known_people: set[tuple[Any, ...]] = field(default_factory=set)
+    known_people: dict[str, tuple[str | None, bool]] = field(default_factory=dict)
 
     async def read(self, work: Callable[[Session], T]) -> T:
         """Run ``work`` with a reading session, off the event loop."""

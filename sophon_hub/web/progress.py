@@ -22,7 +22,8 @@ UNDER_WAY = frozenset({"starting", "stopping"})
 async def stream(handler: BaseHandler, get_lab: Work[Lab]) -> None:
     """Send ``{progress, message, state}`` at every change, and end when the lab is at rest.
 
-    The caller's right to see the lab is asked for again at every look.
+    The caller's right to see the lab is asked for again at every look, and the credentials at
+    every heartbeat.
     """
 
     def look(session: Session, actor: Actor) -> dict[str, object]:
@@ -33,6 +34,8 @@ async def stream(handler: BaseHandler, get_lab: Work[Lab]) -> None:
     seen = await handler.read(look)
     handler.set_header("Content-Type", "text/event-stream; charset=utf-8")
     handler.set_header("X-Accel-Buffering", "no")
+    if handler.request.method == "HEAD":
+        return
     try:
         await _send(handler, f"data: {json.dumps(seen)}\n\n")
         polls = 0
@@ -43,7 +46,8 @@ async def stream(handler: BaseHandler, get_lab: Work[Lab]) -> None:
             if now != seen:
                 seen = now
                 await _send(handler, f"data: {json.dumps(seen)}\n\n")
-            elif polls % HEARTBEAT_POLLS == 0:
+            if polls % HEARTBEAT_POLLS == 0:
+                await handler.caller(again=True)
                 await _send(handler, ": still here\n\n")
     except (StreamClosedError, SophonError):
         # the browser left, or the caller lost the right to look: nothing more to say

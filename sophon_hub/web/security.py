@@ -10,23 +10,28 @@ def new_nonce() -> str:
     return secrets.token_urlsafe(16)
 
 
-def set_headers(handler: RequestHandler, nonce: str) -> None:
-    """Set the security headers of an answer."""
-    handler.set_header(
-        "Content-Security-Policy",
-        "; ".join(
-            (
-                "default-src 'self'",
-                f"script-src 'self' 'nonce-{nonce}'",
-                "style-src 'self' 'unsafe-inline'",
-                "img-src 'self' data:",
-                "object-src 'none'",
-                "base-uri 'none'",
-                "form-action 'self'",
-                "frame-ancestors 'none'",
-            )
-        ),
+API_POLICY = "default-src 'none'; frame-ancestors 'none'"
+
+
+def page_policy(nonce: str) -> str:
+    """What a page may load: what this portal serves, and scripts with the nonce."""
+    return "; ".join(
+        (
+            "default-src 'self'",
+            f"script-src 'self' 'nonce-{nonce}'",
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data:",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'none'",
+        )
     )
+
+
+def set_headers(handler: RequestHandler, policy: str) -> None:
+    """Set the security headers of an answer."""
+    handler.set_header("Content-Security-Policy", policy)
     handler.set_header("X-Content-Type-Options", "nosniff")
     handler.set_header("Referrer-Policy", "same-origin")
     handler.set_header("Cache-Control", "no-store")

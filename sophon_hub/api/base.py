@@ -2,34 +2,56 @@
 
 import hashlib
 import json
+from collections.abc import Set as AbstractSet
 from typing import Any, TypeVar
 
 from sophon_hub.actions import idempotency
 from sophon_hub.actions.forms import Form
-from sophon_hub.errors import Invalid
+from sophon_hub.errors import FieldError, Invalid, NotFound, Unauthenticated
 from sophon_hub.policy.actor import Actor
 from sophon_hub.store.engine import Session
-from sophon_hub.web.body import read_json
+from sophon_hub.web import security
+from sophon_hub.web.body import BadBody, read_json
 from sophon_hub.web.errors import PROBLEM_JSON
 from sophon_hub.web.handlers import BaseHandler, Work
+from sophon_hub.web.identity import GUEST
 
 F = TypeVar("F", bound=Form)
 
 Json = dict[str, Any]
+
+XSRF_ARGUMENT = "_xsrf"
+"""Where browsers put the XSRF token when they cannot set a header (EventSource)."""
 
 
 class ApiHandler(BaseHandler):
     """Answers JSON."""
 
     via = "api"
+    takes_forms = False
+
+    def content_policy(self) -> str:
+        """Nothing may be loaded; the same for every answer, so that no two 404s differ."""
+        return security.API_POLICY
 
     def form(self, kind: type[F]) -> F:
-        """The JSON body as a form."""
+        """The JSON body as a form. Guests are asked to sign in before anything else."""
         self.load_body()
-        data = read_json(self.request)
-        if not isinstance(data, dict):
-            raise Invalid.of("body", "Send a JSON object.")
-        return kind.read(data)
+        try:
+            data = read_json(self.request)
+            if not isinstance(data, dict):
+                raise Invalid.of("body", "Send a JSON object.")
+            return kind.read(data)
+        except (Invalid, BadBody):
+            if self._caller == GUEST:
+                raise Unauthenticated from None
+            raise
+
+    def check_arguments(self, known: AbstractSet[str]) -> None:
+        """Refuse query arguments that would be ignored."""
+        unknown = sorted(self.request.query_arguments.keys() - known - {XSRF_ARGUMENT})
+        if unknown:
+            raise Invalid([FieldError(name, "There is no such argument.") for name in unknown])
 
     def answer(self, data: Json, status: int = 200) -> None:
         """Send an answer."""
@@ -43,11 +65,11 @@ class ApiHandler(BaseHandler):
         self.clear_header("Content-Type")
 
     def answer_problem(self, error: BaseException | None, document: Json) -> None:
-        """Send a problem document."""
+        """Send a problem document, in ASCII: it may quote what is not valid Unicode."""
         self.set_header("Content-Type", PROBLEM_JSON)
         if document["status"] == 401:
             self.set_header("WWW-Authenticate", 'Bearer realm="sophon"')
-        self.finish(json.dumps(document, ensure_ascii=False))
+        self.finish(json.dumps(document))
 
     async def answer_read(self, work: Work[Json]) -> None:
         """Read something and send it."""
@@ -72,6 +94,8 @@ class UnknownAddress(ApiHandler):
 
     async def get(self, *_: str) -> None:
         """Answer 404."""
-        self.send_error(404)
+        self.load_body()
+        await self.caller()
+        raise NotFound
 
-    post = put = patch = delete = get
+    post = put = patch = delete = options = get

@@ -9,9 +9,11 @@ from sophon_hub.actions.forms import (
     JoinMessage,
     MemberSettings,
     NewGroup,
-    Nothing,
 )
+from sophon_hub.api.arguments import ACCESS, MINE, PAGING, SEARCH, TRASH
 from sophon_hub.api.base import ApiHandler, Json
+from sophon_hub.api.objects import Event, Group, Member, Request
+from sophon_hub.api.operation import ListOf, operation, operation_with
 from sophon_hub.errors import Invalid
 from sophon_hub.models import AccessMode, JoinRequest
 from sophon_hub.policy.actor import Actor
@@ -28,6 +30,7 @@ def _one(session: Session, actor: Actor, slug: str) -> Json:
 class GroupsAPI(ApiHandler):
     """Research groups."""
 
+    @operation({200: ListOf(Group)}, arguments=(SEARCH, MINE, ACCESS, TRASH, *PAGING))
     async def get(self) -> None:
         """List the research groups the caller may see."""
         q, paging = self.one_argument("q"), self.paging()
@@ -57,9 +60,9 @@ class GroupsAPI(ApiHandler):
             raise Invalid.of("access", "Give one of: " + ", ".join(AccessMode) + ".")
         return AccessMode(word)
 
-    async def post(self) -> None:
+    @operation_with(NewGroup, {201: Group})
+    async def post(self, form: NewGroup) -> None:
         """Create a research group."""
-        form = self.form(NewGroup)
 
         def work(session: Session, actor: Actor) -> Json:
             group = actions.create_group(session, actor, form)
@@ -72,13 +75,14 @@ class GroupsAPI(ApiHandler):
 class GroupAPI(ApiHandler):
     """One research group."""
 
+    @operation({200: Group})
     async def get(self, slug: str) -> None:
         """Show it."""
         await self.answer_read(lambda session, actor: _one(session, actor, slug))
 
-    async def patch(self, slug: str) -> None:
+    @operation_with(GroupChanges, {200: Group})
+    async def patch(self, form: GroupChanges, slug: str) -> None:
         """Change it; owners."""
-        form = self.form(GroupChanges)
 
         def work(session: Session, actor: Actor) -> Json:
             actions.edit_group(session, actor, groups.get_group(session, actor, slug), form)
@@ -87,9 +91,9 @@ class GroupAPI(ApiHandler):
 
         self.answer(await self.act(work))
 
+    @operation({204: None})
     async def delete(self, slug: str) -> None:
         """Move it to the trash; owners."""
-        self.form(Nothing)
         await self.act(
             lambda session, actor: actions.delete_group(
                 session, actor, groups.get_group(session, actor, slug)
@@ -101,9 +105,9 @@ class GroupAPI(ApiHandler):
 class GroupRestoreAPI(ApiHandler):
     """A research group in the trash."""
 
+    @operation({200: Group})
     async def post(self, slug: str) -> None:
         """Take it out of the trash; owners."""
-        self.form(Nothing)
 
         def work(session: Session, actor: Actor) -> Json:
             actions.restore_group(session, actor, groups.get_group(session, actor, slug))
@@ -116,9 +120,9 @@ class GroupRestoreAPI(ApiHandler):
 class GroupJoinAPI(ApiHandler):
     """Joining."""
 
-    async def post(self, slug: str) -> None:
+    @operation_with(JoinMessage, {200: Member, 202: Request})
+    async def post(self, form: JoinMessage, slug: str) -> None:
         """Join an open group, or ask to."""
-        form = self.form(JoinMessage)
 
         def work(session: Session, actor: Actor) -> tuple[Json, int]:
             group = groups.get_group(session, actor, slug)
@@ -134,9 +138,9 @@ class GroupJoinAPI(ApiHandler):
 class GroupLeaveAPI(ApiHandler):
     """Leaving."""
 
+    @operation({204: None})
     async def post(self, slug: str) -> None:
         """Leave the group."""
-        self.form(Nothing)
         await self.act(
             lambda session, actor: actions.leave_group(
                 session, actor, groups.get_group(session, actor, slug)
@@ -148,6 +152,7 @@ class GroupLeaveAPI(ApiHandler):
 class MembersAPI(ApiHandler):
     """The people of a research group."""
 
+    @operation({200: ListOf(Member)}, arguments=PAGING)
     async def get(self, slug: str) -> None:
         """List them; signed-in callers."""
         paging = self.paging()
@@ -163,9 +168,14 @@ class MembersAPI(ApiHandler):
 class MemberAPI(ApiHandler):
     """One person of a research group."""
 
-    async def put(self, slug: str, username: str) -> None:
+    @operation_with(MemberSettings, {200: Member, 201: Member})
+    async def put(self, form: MemberSettings, slug: str, username: str) -> None:
         """Give somebody a role; owners."""
-        form = self.form(MemberSettings)
+        await self.read(
+            lambda session, actor: require(
+                actor, Permission.GROUP_PEOPLE, groups.get_group(session, actor, slug)
+            )
+        )
         await accounts.ensure_known(self, username)
 
         def work(session: Session, actor: Actor) -> tuple[Json, int]:
@@ -176,9 +186,9 @@ class MemberAPI(ApiHandler):
         answer, status = await self.act(work)
         self.answer(answer, status)
 
+    @operation({204: None})
     async def delete(self, slug: str, username: str) -> None:
         """Take somebody out; owners."""
-        self.form(Nothing)
         await self.act(
             lambda session, actor: members.remove_member(
                 session, actor, groups.get_group(session, actor, slug), username
@@ -190,6 +200,7 @@ class MemberAPI(ApiHandler):
 class RequestsAPI(ApiHandler):
     """Requests to join a research group."""
 
+    @operation({200: ListOf(Request)}, arguments=PAGING)
     async def get(self, slug: str) -> None:
         """List them; owners."""
         paging = self.paging()
@@ -206,9 +217,9 @@ class RequestsAPI(ApiHandler):
 class RequestAPI(ApiHandler):
     """One's own request to join."""
 
+    @operation({204: None})
     async def delete(self, slug: str, username: str) -> None:
         """Withdraw it."""
-        self.form(Nothing)
         await self.act(
             lambda session, actor: members.withdraw_request(
                 session, actor, groups.get_group(session, actor, slug), username
@@ -220,9 +231,9 @@ class RequestAPI(ApiHandler):
 class RequestApproveAPI(ApiHandler):
     """Letting somebody in."""
 
-    async def post(self, slug: str, username: str) -> None:
+    @operation_with(Approval, {200: Member})
+    async def post(self, form: Approval, slug: str, username: str) -> None:
         """Approve a request; owners."""
-        form = self.form(Approval)
 
         def work(session: Session, actor: Actor) -> Json:
             group = groups.get_group(session, actor, slug)
@@ -235,9 +246,9 @@ class RequestApproveAPI(ApiHandler):
 class RequestDeclineAPI(ApiHandler):
     """Turning somebody down."""
 
+    @operation({204: None})
     async def post(self, slug: str, username: str) -> None:
         """Decline a request; owners."""
-        self.form(Nothing)
         await self.act(
             lambda session, actor: members.decline_request(
                 session, actor, groups.get_group(session, actor, slug), username
@@ -249,6 +260,7 @@ class RequestDeclineAPI(ApiHandler):
 class GroupEventsAPI(ApiHandler):
     """What happened in a research group."""
 
+    @operation({200: ListOf(Event)}, arguments=PAGING)
     async def get(self, slug: str) -> None:
         """List events, newest first; members."""
         paging = self.paging()

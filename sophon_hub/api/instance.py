@@ -1,23 +1,26 @@
 """The hub itself, the caller, people, images, health and the contract."""
 
-import json
-from pathlib import Path
+from jupyterhub.utils import url_path_join
 
 from sophon_hub.actions.forms import InstanceChanges
 from sophon_hub.actions.instance import edit_instance
+from sophon_hub.api import openapi
+from sophon_hub.api.arguments import NAME, PAGING
 from sophon_hub.api.base import ApiHandler, Json
+from sophon_hub.api.objects import Health, Image, Instance, Me, User
+from sophon_hub.api.operation import ListOf, operation, operation_with
 from sophon_hub.policy.actor import Actor
 from sophon_hub.store import instance as instances
 from sophon_hub.store import people
 from sophon_hub.store.engine import Session
+from sophon_hub.store.paging import Page, encode_cursor
 from sophon_hub.web import health, present
-
-OPENAPI = Path(__file__).parent / "openapi.json"
 
 
 class InstanceAPI(ApiHandler):
     """The hub's name and description."""
 
+    @operation({200: Instance})
     async def get(self) -> None:
         """Tell what this hub is."""
         settings = self.portal.settings
@@ -25,9 +28,9 @@ class InstanceAPI(ApiHandler):
             lambda session, _: present.instance(instances.get_instance(session), settings)
         )
 
-    async def patch(self) -> None:
+    @operation_with(InstanceChanges, {200: Instance})
+    async def patch(self, form: InstanceChanges) -> None:
         """Change name or description; admins."""
-        form = self.form(InstanceChanges)
         settings = self.portal.settings
         answer = await self.act(
             lambda session, actor: present.instance(edit_instance(session, actor, form), settings)
@@ -38,6 +41,7 @@ class InstanceAPI(ApiHandler):
 class MeAPI(ApiHandler):
     """The caller."""
 
+    @operation({200: Me})
     async def get(self) -> None:
         """Tell who the caller is; guests too."""
         settings = self.portal.settings
@@ -53,6 +57,7 @@ class MeAPI(ApiHandler):
 class UsersAPI(ApiHandler):
     """People, to find somebody by name."""
 
+    @operation({200: ListOf(User)}, arguments=(NAME, *PAGING))
     async def get(self) -> None:
         """Search people; signed-in callers only."""
         q, paging = self.one_argument("q"), self.paging()
@@ -67,16 +72,23 @@ class UsersAPI(ApiHandler):
 class ImagesAPI(ApiHandler):
     """Lab images."""
 
+    @operation({200: ListOf(Image)}, arguments=PAGING)
     async def get(self) -> None:
         """List the images people may choose."""
-        await self.caller()
-        items = present.images(self.portal.settings)
-        self.answer({"items": items, "next": None, "total": len(items)})
+        paging = self.paging()
+        after = paging.after(str)
+        images = present.images(self.portal.settings)
+        rest = [image for image in images if after is None or image["name"] > after]
+        items = rest[: paging.limit]
+        more = len(rest) > paging.limit
+        page = Page(items, encode_cursor(items[-1]["name"]) if more else None, len(images))
+        self.answer(present.listing(page, items))
 
 
 class HealthAPI(ApiHandler):
     """For load balancers."""
 
+    @operation({200: Health, 503: Health}, checks_credentials=False)
     async def get(self) -> None:
         """Tell whether database and Hub answer; nothing private."""
         report = await health.check(self.portal)
@@ -88,6 +100,8 @@ class HealthAPI(ApiHandler):
 class OpenApiAPI(ApiHandler):
     """The contract."""
 
+    @operation({200: "application/json"})
     async def get(self) -> None:
         """Send the OpenAPI document."""
-        self.answer(json.loads(OPENAPI.read_text(encoding="utf-8")))
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.write(openapi.document_json(url_path_join(self.portal.prefix, "api/v1")))

@@ -1,8 +1,11 @@
 """Labs: list, show, create, change, start, stop, open, lock, progress."""
 
 from sophon_hub.actions import labs as actions
-from sophon_hub.actions.forms import LabChanges, LockReason, NewLab, Nothing
+from sophon_hub.actions.forms import LabChanges, LockReason, NewLab
+from sophon_hub.api import objects
+from sophon_hub.api.arguments import PAGING, TRASH
 from sophon_hub.api.base import ApiHandler, Json
+from sophon_hub.api.operation import ListOf, operation, operation_with
 from sophon_hub.models import Lab
 from sophon_hub.policy.actor import Actor
 from sophon_hub.store import labs, projects
@@ -22,6 +25,7 @@ class LabHandler(ApiHandler):
 class LabsAPI(LabHandler):
     """The labs of a project."""
 
+    @operation({200: ListOf(objects.Lab)}, arguments=(TRASH, *PAGING))
     async def get(self, project: str) -> None:
         """List them."""
         paging, trash = self.paging(), self.flag_argument("trash")
@@ -33,9 +37,9 @@ class LabsAPI(LabHandler):
 
         await self.answer_read(work)
 
-    async def post(self, project: str) -> None:
+    @operation_with(NewLab, {201: objects.Lab})
+    async def post(self, form: NewLab, project: str) -> None:
         """Create a lab, stopped; members."""
-        form = self.form(NewLab)
 
         def work(session: Session, actor: Actor) -> Json:
             parent = projects.get_project(session, actor, project)
@@ -48,6 +52,7 @@ class LabsAPI(LabHandler):
 class LabAPI(LabHandler):
     """One lab."""
 
+    @operation({200: objects.Lab})
     async def get(self, project: str, slug: str) -> None:
         """Show it."""
         await self.answer_read(
@@ -56,9 +61,9 @@ class LabAPI(LabHandler):
             )
         )
 
-    async def patch(self, project: str, slug: str) -> None:
+    @operation_with(LabChanges, {200: objects.Lab})
+    async def patch(self, form: LabChanges, project: str, slug: str) -> None:
         """Change it; members."""
-        form = self.form(LabChanges)
 
         def work(session: Session, actor: Actor) -> Json:
             lab = labs.get_lab(session, actor, project, slug)
@@ -67,9 +72,9 @@ class LabAPI(LabHandler):
 
         self.answer(await self.act(work))
 
+    @operation({204: None})
     async def delete(self, project: str, slug: str) -> None:
         """Move it to the trash; owners, while it is stopped."""
-        self.form(Nothing)
         await self.act(
             lambda session, actor: actions.delete_lab(
                 session, actor, labs.get_lab(session, actor, project, slug)
@@ -81,9 +86,9 @@ class LabAPI(LabHandler):
 class LabStartAPI(LabHandler):
     """Starting."""
 
+    @operation({200: objects.Lab, 202: objects.Lab})
     async def post(self, project: str, slug: str) -> None:
         """Have the lab started: 202, or 200 when it runs already. Does not wait."""
-        self.form(Nothing)
 
         def work(session: Session, actor: Actor) -> tuple[Json, bool]:
             lab = labs.get_lab(session, actor, project, slug)
@@ -97,9 +102,9 @@ class LabStartAPI(LabHandler):
 class LabStopAPI(LabHandler):
     """Stopping."""
 
+    @operation({200: objects.Lab, 202: objects.Lab})
     async def post(self, project: str, slug: str) -> None:
         """Have the lab stopped: 202, or 200 when it is stopped already. Does not wait."""
-        self.form(Nothing)
 
         def work(session: Session, actor: Actor) -> tuple[Json, bool]:
             lab = labs.get_lab(session, actor, project, slug)
@@ -113,9 +118,9 @@ class LabStopAPI(LabHandler):
 class LabOpenAPI(LabHandler):
     """Entering."""
 
+    @operation({200: objects.Entry})
     async def post(self, project: str, slug: str) -> None:
         """Tell where the lab is entered, and what one may do inside."""
-        self.form(Nothing)
 
         def work(session: Session, actor: Actor) -> Json:
             lab = labs.get_lab(session, actor, project, slug)
@@ -128,9 +133,9 @@ class LabOpenAPI(LabHandler):
 class LabLockAPI(LabHandler):
     """Locking."""
 
-    async def post(self, project: str, slug: str) -> None:
+    @operation_with(LockReason, {200: objects.Lab})
+    async def post(self, form: LockReason, project: str, slug: str) -> None:
         """Lock the lab; members."""
-        form = self.form(LockReason)
 
         def work(session: Session, actor: Actor) -> Json:
             lab = labs.get_lab(session, actor, project, slug)
@@ -142,9 +147,9 @@ class LabLockAPI(LabHandler):
 class LabUnlockAPI(LabHandler):
     """Unlocking."""
 
+    @operation({200: objects.Lab})
     async def post(self, project: str, slug: str) -> None:
         """Unlock the lab; who locked it, owners."""
-        self.form(Nothing)
 
         def work(session: Session, actor: Actor) -> Json:
             lab = labs.get_lab(session, actor, project, slug)
@@ -156,9 +161,9 @@ class LabUnlockAPI(LabHandler):
 class LabRestoreAPI(LabHandler):
     """A lab in the trash."""
 
+    @operation({200: objects.Lab})
     async def post(self, project: str, slug: str) -> None:
         """Take it out of the trash; owners."""
-        self.form(Nothing)
 
         def work(session: Session, actor: Actor) -> Json:
             lab = labs.get_lab(session, actor, project, slug)
@@ -170,6 +175,7 @@ class LabRestoreAPI(LabHandler):
 class LabProgressAPI(LabHandler):
     """How a start or stop goes on, live."""
 
+    @operation({200: "text/event-stream"})
     async def get(self, project: str, slug: str) -> None:
         """Send server-sent events until the lab has come to rest."""
         await progress.stream(

@@ -1,8 +1,20 @@
 """Projects: list, show, create, change, explain."""
 
 from sophon_hub.actions import projects as actions
-from sophon_hub.actions.forms import NewProject, Nothing, ProjectChanges
+from sophon_hub.actions.forms import NewProject, ProjectChanges
+from sophon_hub.api.arguments import (
+    GROUP,
+    MINE,
+    PAGING,
+    PERMISSION,
+    SEARCH,
+    TRASH,
+    USERNAME,
+    VISIBILITY,
+)
 from sophon_hub.api.base import ApiHandler, Json
+from sophon_hub.api.objects import Event, Explanation, Project
+from sophon_hub.api.operation import ListOf, operation, operation_with
 from sophon_hub.clock import rfc3339, utcnow
 from sophon_hub.errors import Forbidden, Invalid, Unauthenticated
 from sophon_hub.models import ResearchProject, Visibility
@@ -21,6 +33,7 @@ def _one(session: Session, actor: Actor, slug: str) -> Json:
 class ProjectsAPI(ApiHandler):
     """Projects."""
 
+    @operation({200: ListOf(Project)}, arguments=(SEARCH, GROUP, VISIBILITY, MINE, TRASH, *PAGING))
     async def get(self) -> None:
         """List the projects the caller may see."""
         q, paging = self.one_argument("q"), self.paging()
@@ -51,9 +64,9 @@ class ProjectsAPI(ApiHandler):
             raise Invalid.of("visibility", "Give one of: " + ", ".join(Visibility) + ".")
         return Visibility(word)
 
-    async def post(self) -> None:
+    @operation_with(NewProject, {201: Project})
+    async def post(self, form: NewProject) -> None:
         """Create a project; members of its group."""
-        form = self.form(NewProject)
         await self.answer_created(
             lambda session, actor: _one(
                 session, actor, actions.create_project(session, actor, form).slug
@@ -64,13 +77,14 @@ class ProjectsAPI(ApiHandler):
 class ProjectAPI(ApiHandler):
     """One project."""
 
+    @operation({200: Project})
     async def get(self, slug: str) -> None:
         """Show it."""
         await self.answer_read(lambda session, actor: _one(session, actor, slug))
 
-    async def patch(self, slug: str) -> None:
+    @operation_with(ProjectChanges, {200: Project})
+    async def patch(self, form: ProjectChanges, slug: str) -> None:
         """Change it; members, for visibility and group owners."""
-        form = self.form(ProjectChanges)
 
         def work(session: Session, actor: Actor) -> Json:
             project = projects.get_project(session, actor, slug)
@@ -79,9 +93,9 @@ class ProjectAPI(ApiHandler):
 
         self.answer(await self.act(work))
 
+    @operation({204: None})
     async def delete(self, slug: str) -> None:
         """Move it to the trash; owners."""
-        self.form(Nothing)
         await self.act(
             lambda session, actor: actions.delete_project(
                 session, actor, projects.get_project(session, actor, slug)
@@ -93,9 +107,9 @@ class ProjectAPI(ApiHandler):
 class ProjectRestoreAPI(ApiHandler):
     """A project in the trash."""
 
+    @operation({200: Project})
     async def post(self, slug: str) -> None:
         """Take it out of the trash; owners."""
-        self.form(Nothing)
 
         def work(session: Session, actor: Actor) -> Json:
             project = projects.get_project(session, actor, slug)
@@ -108,16 +122,20 @@ class ProjectRestoreAPI(ApiHandler):
 class ProjectExplainAPI(ApiHandler):
     """Why somebody may do something, or not."""
 
+    @operation({200: Explanation}, arguments=(PERMISSION, USERNAME))
     async def get(self, slug: str) -> None:
         """Explain; members about themselves, owners about anyone."""
         permission = self._permission()
         username = self.one_argument("username")
-        if username:
-            await accounts.ensure_known(self, username)
+
+        def ask(session: Session, actor: Actor) -> ResearchProject:
+            project = projects.get_project(session, actor, slug)
+            _require_may_ask(actor, project, username or actor.username)
+            return project
 
         def work(session: Session, actor: Actor) -> Json:
-            project = projects.get_project(session, actor, slug)
-            subject = _asked_about(session, actor, project, username or actor.username or "")
+            project = ask(session, actor)
+            subject = _asked_about(session, actor, username or actor.username or "")
             decision = decide(subject, permission, project)
             return {
                 "allowed": decision.allowed,
@@ -126,6 +144,9 @@ class ProjectExplainAPI(ApiHandler):
                 "until": rfc3339(decision.until),
             }
 
+        if username:
+            await self.read(ask)
+            await accounts.ensure_known(self, username)
         await self.answer_read(work)
 
     def _permission(self) -> Permission:
@@ -135,15 +156,20 @@ class ProjectExplainAPI(ApiHandler):
         return Permission(word)
 
 
-def _asked_about(session: Session, actor: Actor, project: ResearchProject, username: str) -> Actor:
-    """The person the question is about, if the actor may ask about them."""
+def _require_may_ask(actor: Actor, project: ResearchProject, username: str | None) -> None:
+    """Everybody in the group asks about themselves, owners about anyone."""
     if actor.is_guest:
         raise Unauthenticated
+    if username != actor.username:
+        require(actor, Permission.GROUP_PEOPLE, project.group)
+    elif actor.role_in(project.group_id) is None and not actor.is_admin:
+        raise Forbidden("Only people of the group ask this.")
+
+
+def _asked_about(session: Session, actor: Actor, username: str) -> Actor:
+    """The person the question is about."""
     if username == actor.username:
-        if actor.role_in(project.group_id) is None and not actor.is_admin:
-            raise Forbidden("Only people of the group ask this.")
         return actor
-    require(actor, Permission.GROUP_PEOPLE, project.group)
     person = people.find_person(session, username)
     if person is None:
         raise Invalid.of("username", f"There is no account “{username}” at this hub.")
@@ -156,6 +182,7 @@ def _asked_about(session: Session, actor: Actor, project: ResearchProject, usern
 class ProjectEventsAPI(ApiHandler):
     """What happened in a project."""
 
+    @operation({200: ListOf(Event)}, arguments=PAGING)
     async def get(self, slug: str) -> None:
         """List events, newest first; members."""
         paging = self.paging()

@@ -1,0 +1,45 @@
+"""The query arguments that several addresses take."""
+
+from sophon_hub.api.operation import Argument
+from sophon_hub.models import AccessMode, Visibility
+from sophon_hub.policy.permissions import Permission
+from sophon_hub.store.paging import DEFAULT_LIMIT, MAX_LIMIT
+
+PAGING = (
+    Argument(
+        "limit",
+        "How many items to send at most.",
+        {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
+    ),
+    Argument("cursor", "The `next` of the page before."),
+)
+SEARCH = Argument("q", "Only items whose name or slug contains this.")
+MINE = Argument(
+    "mine", "Only what belongs to the caller's groups.", {"type": "boolean", "default": False}
+)
+TRASH = Argument(
+    "trash",
+    "What is in the trash instead; owners and admins see it.",
+    {"type": "boolean", "default": False},
+)
+ACCESS = Argument(
+    "access",
+    "Only groups people join this way.",
+    {"type": "string", "enum": [*map(str, AccessMode)]},
+)
+GROUP = Argument("group", "Only projects of the group with this slug.")
+VISIBILITY = Argument(
+    "visibility",
+    "Only projects seen by these.",
+    {"type": "string", "enum": [*map(str, Visibility)]},
+)
+NAME = Argument(
+    "q", "Part of the user name or display name.", {"type": "string", "minLength": 2}, required=True
+)
+PERMISSION = Argument(
+    "permission",
+    "What is asked about.",
+    {"type": "string", "enum": [*map(str, Permission)]},
+    required=True,
+)
+USERNAME = Argument("username", "Who is asked about; the caller when it is left out.")

@@ -1,0 +1,208 @@
+"""The objects of the contract, as types: the OpenAPI document is generated from them.
+
+Tests hold every answer of the API to these types.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, WithJsonSchema
+from typing_extensions import TypedDict
+
+from sophon_hub.models import AccessMode, LabState, MemberRole, Visibility
+from sophon_hub.policy.permissions import Permission
+
+Time = Annotated[
+    str,
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": "Z$"}),
+]
+Html = Annotated[str, Field(description="Sanitised HTML made from the Markdown.")]
+Permissions = Annotated[list[Permission], Field(description="What the caller may do to it.")]
+
+
+class Instance(TypedDict):
+    """The hub itself."""
+
+    name: str
+    description: str
+    description_html: Html
+    version: str
+    features: list[str]
+
+
+class User(TypedDict):
+    """Somebody with an account; never with an e-mail address."""
+
+    username: str
+    display_name: str
+
+
+class OwnMembership(TypedDict):
+    """A research group the caller belongs to."""
+
+    group: str
+    role: MemberRole
+    expires_at: Time | None
+
+
+class PersonalLab(TypedDict):
+    """The caller's own server; the Hub knows its state when this does not."""
+
+    state: LabState | None
+    url: str
+
+
+class Me(TypedDict):
+    """The caller; for guests the user name is null."""
+
+    username: str | None
+    display_name: str | None
+    admin: bool
+    memberships: list[OwnMembership]
+    personal_lab: PersonalLab | None
+
+
+class Group(TypedDict):
+    """A research group, with the counts the caller may know."""
+
+    slug: str
+    name: str
+    description: str
+    description_html: Html
+    visibility: Visibility
+    access: AccessMode
+    member_count: int
+    project_count: int
+    role: Annotated[MemberRole | None, Field(description="The caller's own role.")]
+    can: Permissions
+    created_at: Time
+    deleted_at: Time | None
+
+
+class Member(User):
+    """Somebody in a research group."""
+
+    role: MemberRole
+    expires_at: Time | None
+    added_by: str | None
+    added_at: Time
+
+
+class Request(User):
+    """Somebody who asked to join a research group."""
+
+    message: str
+    created_at: Time
+
+
+class Project(TypedDict):
+    """A project of a research group."""
+
+    slug: str
+    group: str
+    name: str
+    description: str
+    description_html: Html
+    visibility: Visibility
+    lab_count: int
+    can: Permissions
+    created_at: Time
+    updated_at: Time
+    deleted_at: Time | None
+
+
+class Lab(TypedDict):
+    """A lab of a project; limits in cores and bytes."""
+
+    slug: str
+    project: str
+    name: str
+    image: str
+    state: LabState
+    message: Annotated[str, Field(description="What the lab does just now, or why it failed.")]
+    locked_by: str | None
+    lock_reason: str
+    internet: bool
+    cpu_limit: float
+    memory_limit: int
+    last_activity: Time | None
+    users: Annotated[
+        list[str] | None, Field(description="Who is connected; null for who is not in the group.")
+    ]
+    restart_needed: Annotated[
+        list[str], Field(description="Why a running lab has other settings than it should.")
+    ]
+    can: Permissions
+    created_at: Time
+    deleted_at: Time | None
+
+
+class Entry(TypedDict):
+    """Where a lab is entered."""
+
+    url: str
+    mode: Literal["edit", "watch"]
+
+
+class Image(TypedDict):
+    """A lab image people may choose."""
+
+    name: str
+    title: str
+    description: str
+    available: bool
+
+
+class Event(TypedDict):
+    """Who did what, when, to what."""
+
+    id: int
+    at: Time
+    actor: str | None
+    action: str
+    subject: str
+    detail: dict[str, Any]
+    via: Literal["page", "api", "cli", "system"]
+
+
+class Explanation(TypedDict):
+    """Whether somebody may do something, by which rule, why, and until when."""
+
+    allowed: bool
+    rule: str
+    source: str
+    until: Time | None
+
+
+class Health(TypedDict):
+    """Whether database and Hub answer."""
+
+    status: Literal["ok", "down"]
+    database: Literal["ok", "down"]
+    hub: Literal["ok", "down"]
+
+
+class FieldProblem(TypedDict):
+    """What is wrong with one field."""
+
+    field: str
+    message: str
+
+
+class _Problem(TypedDict):
+    type: str
+    title: str
+    status: int
+    detail: Annotated[str, Field(description="A sentence for people.")]
+
+
+class Problem(_Problem, total=False):
+    """An error (RFC 9457)."""
+
+    errors: Annotated[list[FieldProblem], Field(description="With 422.")]
+    projects: Annotated[
+        list[str], Field(description="With 409: projects that are more visible than the group.")
+    ]
+    visibility: Annotated[
+        Visibility, Field(description="With 409: what a project would get in the other group.")
+    ]
+    field: Annotated[str, Field(description="With 409: the field that is taken.")]

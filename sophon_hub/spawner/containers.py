@@ -16,7 +16,8 @@ from requests.exceptions import RequestException
 from sophon_hub import names
 from sophon_hub.settings import BadSetting
 from sophon_hub.spawner import engine, homes
-from sophon_hub.spawner.networks import GuardFailed, LabNetworks, ensure_networks, join_internet
+from sophon_hub.spawner.guard import GATE
+from sophon_hub.spawner.networks import GuardFailed, LabNetworks, ensure_networks, protect
 from sophon_hub.spawner.plan import LaunchPlan, refusal
 from sophon_hub.spawner.project import PULL_SECONDS
 from sophon_hub.spawner.pull import PullCancelled, has_image, pull
@@ -48,8 +49,8 @@ class DockerPart(ContainerUpkeep):
             sentence = f"The lab did not answer within {self.sophon().start_timeout} seconds."
             raise await self._failed_start(sentence, "timeout") from None
         except GuardFailed as error:
-            self.log.exception("No internet for %s", self._log_name)
-            sentence = "The lab could not be connected to the internet safely."
+            self.log.exception("Cannot protect the network of %s", self._log_name)
+            sentence = "The lab's network could not be protected."
             raise await self._failed_start(sentence, "guard") from error
         except (DockerException, RequestException, BadSetting) as error:
             raise await self._engine_trouble(error) from error
@@ -111,22 +112,19 @@ class DockerPart(ContainerUpkeep):
         await engine.call(homes.ensure_owner, client, self.object_id, volume, plan.image)
         self._post(75, "Starting the lab")
         await self.docker("start", self.object_id)
-        joining = asyncio.ensure_future(self._join_internet(client, plan, networks))
-        try:
-            address = await self._wait_for_answer()
-            await joining
-        finally:
-            joining.cancel()
+        await engine.call(
+            protect,
+            client,
+            self.object_id,
+            plan.image,
+            plan.labels(settings.namespace),
+            internet=plan.internet,
+        )
+        if plan.internet:
+            await self.docker("connect_container_to_network", self.object_id, networks.internet)
+        address = await self._wait_for_answer()
         self._answered = True
         return address
-
-    async def _join_internet(
-        self, client: APIClient, plan: LaunchPlan, networks: LabNetworks
-    ) -> None:
-        # while JupyterLab starts: it costs nothing then, and no one can use the lab yet
-        if plan.internet:
-            labels = plan.labels(self.sophon().namespace)
-            await engine.call(join_internet, client, networks, self.object_id, plan.image, labels)
 
     async def _wait_for_answer(self) -> tuple[str, int]:
         self._post(85, "Waiting for JupyterLab to answer")
@@ -196,6 +194,11 @@ class DockerPart(ContainerUpkeep):
                 await self._end(self.object_name, self.sophon().stop_timeout)
             else:
                 return
+
+    async def get_command(self) -> list[str]:
+        """The server's command, behind the gate that opens once the network is protected."""
+        command = await super().get_command()
+        return ["sh", "-c", GATE, *command] if self.is_managed else command
 
     def get_env(self) -> dict[str, str]:
         """The environment of the lab; nothing of the Hub's own."""

@@ -1,4 +1,4 @@
-"""Make the cloud's metadata addresses unreachable in the network this process is in.
+"""Make the cloud's metadata addresses, or everything, unreachable from the network it runs in.
 
 Runs in a helper container (see `networks.join_internet`) with nothing but the standard
 library, from source text: it must not import anything of ours. It speaks netlink itself because
@@ -13,8 +13,28 @@ import struct
 import sys
 from pathlib import Path
 
-BLOCKED = ("169.254.0.0/16", "100.100.100.200/32", "fd00:ec2::254/128", "fd20:ce::254/128")
-"""Link-local (all large clouds) and the addresses that some clouds have beside it."""
+METADATA = ("fd00:ec2::254/128", "fd20:ce::254/128", "100.100.100.200/32", "169.254.0.0/16")
+"""Link-local (all large clouds) and the addresses that some clouds have beside it.
+
+Link-local comes last: it is what GATE waits for.
+"""
+
+EVERYTHING = ("::/0", "0.0.0.0/0")
+"""The way out by default, which the engine leaves to the host even in internal networks."""
+
+GATE = """
+shut() {
+    while read -r device target rest; do
+        case $target in 0000FEA9 | A9FE0000) return 1 ;; esac
+    done < /proc/net/route
+}
+while shut; do sleep 0.01; done
+exec "$0" "$@"
+"""
+"""What a lab runs first: it waits for the routes below, then becomes the server.
+
+Without it, code in the home that runs when Python starts could be faster than the guard.
+"""
 
 RTM_NEWROUTE = 24
 FLAGS = 0x1 | 0x4 | 0x100 | 0x400  # request, acknowledge, replace, create
@@ -51,14 +71,14 @@ def block(network: str) -> None:
         raise OSError(-error, f"{network}: {os.strerror(-error)}")
 
 
-def main() -> int:
-    """Block everything in BLOCKED that this network could reach."""
+def main(*options: str) -> int:
+    """Block the metadata addresses, with the option ``--everything`` also the way out."""
     ipv6 = has_ipv6()
-    for network in BLOCKED:
+    for network in (*(EVERYTHING if "--everything" in options else ()), *METADATA):
         if ipv6 or ":" not in network:
             block(network)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

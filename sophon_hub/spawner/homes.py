@@ -1,7 +1,5 @@
 """Homes: Docker volumes named after an immutable id, owned by the user that labs run as."""
 
-import contextlib
-import struct
 import tarfile
 from typing import Any
 
@@ -64,16 +62,12 @@ def ensure_owner(client: APIClient, container: str, volume: str, image: str) -> 
 
 def _home_owner(client: APIClient, container: str) -> int | None:
     """Who owns the home: read from the header of an archive that nobody reads on."""
-    chunks, _ = client.get_archive(container, f"{HOME}/.", chunk_size=tarfile.BLOCKSIZE)
-    with contextlib.closing(chunks):
-        header = b""
-        for chunk in chunks:
-            header += chunk
-            if len(header) >= tarfile.BLOCKSIZE:
-                break
+    url = f"{client.base_url}/v{client.api_version}/containers/{container}/archive"
+    with client.get(url, params={"path": f"{HOME}/."}, stream=True, timeout=60) as response:
+        header = response.raw.read(tarfile.BLOCKSIZE)
     try:
-        return tarfile.TarInfo.frombuf(header[: tarfile.BLOCKSIZE], "utf-8", "replace").uid
-    except (tarfile.HeaderError, struct.error):
+        return tarfile.TarInfo.frombuf(header, "utf-8", "replace").uid
+    except tarfile.HeaderError:
         return None
 
 

@@ -1,11 +1,14 @@
 """The networks labs live in.
 
-Every lab is in ``<namespace>-labs``: internal, so there is no way out but to the Hub on the
-network's gateway, and without traffic between its members. Labs with internet are also in
-``<namespace>-internet``, again without traffic between members. They join it only after
-`guard` has taken the cloud's metadata addresses away from them.
+Every lab is in ``<namespace>-labs``: internal, and without traffic between its members. Labs
+with internet are also in ``<namespace>-internet``, again without traffic between members.
+
+That is not enough. Even in an internal network the engine gives containers a default route to
+the host, which answers on all of its addresses; and the cloud's metadata service answers whoever
+has internet. So `guard` changes the routes of each lab before its server runs.
 """
 
+import contextlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,16 +38,16 @@ class LabNetworks:
 
 
 class GuardFailed(Exception):
-    """The metadata addresses could not be blocked, so the lab gets no internet."""
+    """What a lab must not reach could not be blocked, so the lab does not run."""
 
 
 def ensure_networks(settings: Sophon, client: APIClient | None = None) -> LabNetworks:
     """Make the networks of this hub when they are missing, and say where the Hub listens."""
-    labs, internet = f"{settings.namespace}-labs", f"{settings.namespace}-internet"
     try:
-        client = client or connect()
-        found = _ensure(client, settings.namespace, labs, internal=True)
-        _ensure(client, settings.namespace, internet, internal=False)
+        if client is not None:
+            return _ensure_both(settings, client)
+        with contextlib.closing(connect()) as own_client:
+            return _ensure_both(settings, own_client)
     except APIError as error:
         raise BadSetting(f"The Docker engine refused a network for labs: {error}") from error
     except (DockerException, RequestException) as error:
@@ -52,6 +55,12 @@ def ensure_networks(settings: Sophon, client: APIClient | None = None) -> LabNet
             "No Docker engine answers. Start it (systemctl start docker), let DOCKER_HOST name"
             " another one, or set SOPHON_SPAWNER=process to try Sophon Hub without containers."
         ) from error
+
+
+def _ensure_both(settings: Sophon, client: APIClient) -> LabNetworks:
+    labs, internet = f"{settings.namespace}-labs", f"{settings.namespace}-internet"
+    found = _ensure(client, settings.namespace, labs, internal=True)
+    _ensure(client, settings.namespace, internet, internal=False)
     return LabNetworks(labs, internet, _gateway(found))
 
 
@@ -106,14 +115,10 @@ def _gateway(network: dict[str, Any]) -> str:
     raise BadSetting(f"The Docker network {network['Name']} has no gateway for the Hub's API.")
 
 
-def join_internet(
-    client: APIClient,
-    networks: LabNetworks,
-    container: str,
-    image: str,
-    labels: dict[str, str],
+def protect(
+    client: APIClient, container: str, image: str, labels: dict[str, str], *, internet: bool
 ) -> None:
-    """Block the metadata addresses in a running lab's network, then connect it to the internet.
+    """Block what a lab that was just started must not reach; it waits for this.
 
     The blocking is done by a container of the lab's own image that shares nothing but the
     network with the lab, lives for a tenth of a second, and is the only one with the right to
@@ -131,7 +136,7 @@ def join_internet(
     helper = client.create_container(
         image,
         entrypoint=["python3", "-I", "-S", "-c", GUARD_SOURCE],
-        command=[],
+        command=[] if internet else ["--everything"],
         user="0:0",
         working_dir="/",
         host_config=host_config,
@@ -145,4 +150,3 @@ def join_internet(
             raise GuardFailed(f"the guard ended with {status}: {said}")
     finally:
         client.remove_container(helper, force=True)
-    client.connect_container_to_network(container, networks.internet)

@@ -1,5 +1,6 @@
 """Fixtures of the tests against a real Hub and Docker engine."""
 
+import contextlib
 import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,10 +11,10 @@ from hub_harness import LAB_IMAGE, HubProcess, docker_client, remove_namespace
 
 
 @pytest.fixture(scope="session")
-def docker() -> APIClient:
-    client = docker_client()
-    assert client.images(LAB_IMAGE), f"{LAB_IMAGE} is missing: run make images first"
-    return client
+def docker() -> Iterator[APIClient]:
+    with contextlib.closing(docker_client()) as client:
+        assert client.images(LAB_IMAGE), f"{LAB_IMAGE} is missing: run make images first"
+        yield client
 
 
 @pytest.fixture(scope="session")

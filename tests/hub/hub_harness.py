@@ -255,6 +255,7 @@ class HubProcess:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(PATIENCE)
+        self.api.close()
         pid_file = self.data_dir / "proxy.pid"
         if pid_file.exists():  # left by a Hub that was killed
             with contextlib.suppress(ProcessLookupError):
@@ -297,7 +298,7 @@ class HubProcess:
         return str(self.expect("POST", f"/users/{user}/tokens", json={}).json()["token"])
 
     def log_in(self, user: str) -> requests.Session:
-        """A browser's session of this person."""
+        """A browser's session of this person; to be used in a ``with`` statement."""
         browser = requests.Session()
         page = browser.get(f"{self.url}/hub/login", timeout=PATIENCE)
         xsrf = re.search(r'name="_xsrf" value="([^"]+)"', page.text)
@@ -323,8 +324,10 @@ class HubLab:
 
     @property
     def path(self) -> str:
-        return f"/users/{self.owner}/servers/{self.name}" if self.name else (
-            f"/users/{self.owner}/server"
+        return (
+            f"/users/{self.owner}/servers/{self.name}"
+            if self.name
+            else (f"/users/{self.owner}/server")
         )
 
     @property
@@ -387,8 +390,15 @@ class HubLab:
         ).status_code
 
 
-def run_in(client: APIClient, container: str, *command: str, user: str = "") -> tuple[int, str]:
+def run_in(container: str, *command: str) -> tuple[int, str]:
     """Run a command in a container: exit code and output."""
-    process = client.exec_create(container, list(command), user=user)["Id"]
-    output = client.exec_start(process).decode(errors="replace")
-    return int(client.exec_inspect(process)["ExitCode"]), output
+    done = subprocess.run(
+        ["docker", "exec", container, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        timeout=PATIENCE,
+        check=False,
+    )
+    return done.returncode, done.stdout

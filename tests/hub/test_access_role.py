@@ -1,0 +1,89 @@
+"""The role of a research group, in the Hub's own database."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from jupyterhub import orm, roles
+
+from sophon_hub.spawner.access import ensure_role, skip_consent
+
+
+@pytest.fixture
+def db() -> Iterator[Any]:
+    make_session = orm.new_session_factory("sqlite:///:memory:")
+    session = make_session()
+    yield session
+    session.close()
+    session.get_bind().dispose()
+
+
+def test_the_role_has_exactly_two_scopes_and_belongs_to_the_people(db: Any) -> None:
+    ensure_role(db, "optics")
+
+    role = orm.Role.find(db, "sophon-optics")
+    assert set(role.scopes) == {
+        "access:servers!group=sophon-optics-labs",
+        "read:servers!group=sophon-optics-labs",
+    }
+    assert role.managed_by_auth is True
+    assert [group.name for group in role.groups] == ["sophon-optics-people"]
+    assert role.users == role.services == []
+    assert orm.Group.find(db, "sophon-optics-labs").roles == []
+
+
+def test_doing_it_again_changes_nothing(db: Any) -> None:
+    ensure_role(db, "optics")
+    before = [(role.id, role.name, role.scopes) for role in db.query(orm.Role)]
+
+    ensure_role(db, "optics")
+
+    assert [(role.id, role.name, role.scopes) for role in db.query(orm.Role)] == before
+    assert db.query(orm.Group).count() == 2
+
+
+def test_a_role_that_was_changed_is_put_right(db: Any) -> None:
+    ensure_role(db, "optics")
+    wide = {"name": "sophon-optics", "scopes": ["admin:servers", "access:servers"]}
+    role = roles.create_role(db, wide)
+    role.managed_by_auth = False
+    roles.strip_role(db, orm.Group.find(db, "sophon-optics-people"), rolename="sophon-optics")
+
+    ensure_role(db, "optics")
+
+    assert set(role.scopes) == {
+        "access:servers!group=sophon-optics-labs",
+        "read:servers!group=sophon-optics-labs",
+    }
+    assert role.managed_by_auth is True
+    assert [group.name for group in role.groups] == ["sophon-optics-people"]
+
+
+def test_two_groups_stay_apart(db: Any) -> None:
+    ensure_role(db, "optics")
+    ensure_role(db, "acoustics")
+
+    for slug, other in (("optics", "acoustics"), ("acoustics", "optics")):
+        role = orm.Role.find(db, f"sophon-{slug}")
+        assert not any(other in scope for scope in role.scopes)
+        assert [group.name for group in role.groups] == [f"sophon-{slug}-people"]
+
+
+def test_people_already_in_the_group_stay_in_it(db: Any) -> None:
+    group = orm.Group(name="sophon-optics-people", users=[orm.User(name="ada")])
+    db.add(group)
+    db.commit()
+
+    ensure_role(db, "optics")
+
+    assert [user.name for user in orm.Group.find(db, "sophon-optics-people").users] == ["ada"]
+
+
+def test_only_the_lab_itself_is_spared_the_consent_page() -> None:
+    trusted = {"service-portal"}
+    user = SimpleNamespace(settings={"oauth_no_confirm_list": trusted})
+
+    skip_consent(SimpleNamespace(user=user, oauth_client_id="jupyterhub-user-project-x-lab"))
+
+    assert trusted == {"service-portal", "jupyterhub-user-project-x-lab"}

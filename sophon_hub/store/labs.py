@@ -52,7 +52,8 @@ def get_lab(session: Session, actor: Actor, project: str, slug: str) -> Lab:
 def lock(session: Session, lab: Lab) -> None:
     """Take the lab's row for this transaction and read it again, so that its state holds."""
     columns = [column.key for column in Lab.__mapper__.column_attrs]
-    session.refresh(lab, [*columns, "locked_by"], with_for_update=True)
+    session.refresh(lab, columns, with_for_update=True)
+    session.refresh(lab, ["locked_by"])
     session.refresh(lab, ["locked_by"])
 
 

@@ -1,0 +1,426 @@
+"""What holds for all actions: one event, the right jobs, and nothing at all when refused."""
+
+import inspect
+import json
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from sophon_hub import actions
+from sophon_hub.actions import forms
+from sophon_hub.actions.groups import (
+    create_group,
+    delete_group,
+    edit_group,
+    join_group,
+    leave_group,
+    restore_group,
+)
+from sophon_hub.actions.instance import edit_instance
+from sophon_hub.actions.labs import (
+    create_lab,
+    delete_lab,
+    edit_lab,
+    lock_lab,
+    open_lab,
+    restore_lab,
+    start_lab,
+    stop_lab,
+    unlock_lab,
+)
+from sophon_hub.actions.members import (
+    approve_request,
+    decline_request,
+    remove_member,
+    set_member,
+    withdraw_request,
+)
+from sophon_hub.actions.projects import (
+    create_project,
+    delete_project,
+    edit_project,
+    restore_project,
+)
+from sophon_hub.errors import SophonError
+from sophon_hub.models import AuditEvent, Job, Lab, ResearchGroup
+from sophon_hub.policy.actor import Actor
+from sophon_hub.settings import Sophon
+from sophon_hub.store.engine import reading, transact, writing
+from tests.actions import stage
+from tests.cast import actor
+from tests.database import contents
+
+SETTINGS = Sophon()
+Do = Callable[[Session, Actor], Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One action: by whom, refused to whom, how, and the one event and the jobs it leaves."""
+
+    who: str
+    refused_to: str
+    do: Do
+    event: str
+    subject: str
+    jobs: tuple[str, ...] = ()
+
+
+CASES: dict[str, Case] = {
+    "groups.create_group": Case(
+        "barbara",
+        "guest",
+        lambda s, a: create_group(s, a, forms.NewGroup(name="Lasers")),
+        "group:create",
+        "lasers",
+        ("sync_group lasers",),
+    ),
+    "groups.edit_group": Case(
+        "ada",
+        "grace",
+        lambda s, a: edit_group(s, a, stage.group(s), forms.GroupChanges(name="Light")),
+        "group:edit",
+        "optics",
+    ),
+    "groups.join_group": Case(
+        "barbara",
+        "guest",
+        lambda s, a: join_group(s, a, stage.group(s), forms.JoinMessage()),
+        "group:join",
+        "optics",
+        ("sync_group optics",),
+    ),
+    "groups.join_group by asking": Case(
+        "alan",
+        "barbara",
+        lambda s, a: join_group(s, a, stage.group(s, "waves"), forms.JoinMessage()),
+        "group:ask",
+        "waves",
+    ),
+    "groups.leave_group": Case(
+        "grace",
+        "ada",
+        lambda s, a: leave_group(s, a, stage.group(s)),
+        "group:leave",
+        "optics",
+        ("sync_group optics",),
+    ),
+    "groups.delete_group": Case(
+        "ada",
+        "grace",
+        lambda s, a: delete_group(s, a, stage.group(s)),
+        "group:delete",
+        "optics",
+        ("stop_lab running", "sync_group optics"),
+    ),
+    "groups.restore_group": Case(
+        "ada",
+        "grace",
+        lambda s, a: restore_group(s, a, stage.group(s, "gone")),
+        "group:restore",
+        "gone",
+        ("sync_group gone",),
+    ),
+    "members.set_member": Case(
+        "ada",
+        "grace",
+        lambda s, a: set_member(
+            s, a, stage.group(s), "barbara", forms.MemberSettings.read({"role": "viewer"})
+        ),
+        "member:add",
+        "optics",
+        ("sync_group optics",),
+    ),
+    "members.set_member for a member": Case(
+        "ada",
+        "alan",
+        lambda s, a: set_member(
+            s, a, stage.group(s), "grace", forms.MemberSettings.read({"role": "viewer"})
+        ),
+        "member:change",
+        "optics",
+        ("sync_group optics",),
+    ),
+    "members.remove_member": Case(
+        "ada",
+        "grace",
+        lambda s, a: remove_member(s, a, stage.group(s), "alan"),
+        "member:remove",
+        "optics",
+        ("sync_group optics",),
+    ),
+    "members.approve_request": Case(
+        "ada",
+        "grace",
+        lambda s, a: approve_request(s, a, stage.group(s, "waves"), "barbara", forms.Approval()),
+        "request:approve",
+        "waves",
+        ("sync_group waves",),
+    ),
+    "members.decline_request": Case(
+        "ada",
+        "grace",
+        lambda s, a: decline_request(s, a, stage.group(s, "waves"), "barbara"),
+        "request:decline",
+        "waves",
+    ),
+    "members.withdraw_request": Case(
+        "barbara",
+        "ada",
+        lambda s, a: withdraw_request(s, a, stage.group(s, "waves"), "barbara"),
+        "request:withdraw",
+        "waves",
+    ),
+    "projects.create_project": Case(
+        "grace",
+        "alan",
+        lambda s, a: create_project(s, a, forms.NewProject(group="optics", name="Mirror")),
+        "project:create",
+        "mirror",
+        ("sync_group optics",),
+    ),
+    "projects.edit_project": Case(
+        "grace",
+        "alan",
+        lambda s, a: edit_project(s, a, stage.project(s), forms.ProjectChanges(name="Lens 2")),
+        "project:edit",
+        "lens",
+    ),
+    "projects.edit_project by moving": Case(
+        "ada",
+        "grace",
+        lambda s, a: edit_project(
+            s, a, stage.project(s, "still"), forms.ProjectChanges(group="waves")
+        ),
+        "project:edit",
+        "still",
+        ("sync_group optics", "sync_group waves"),
+    ),
+    "projects.delete_project": Case(
+        "ada",
+        "grace",
+        lambda s, a: delete_project(s, a, stage.project(s)),
+        "project:delete",
+        "lens",
+        ("stop_lab running", "sync_group optics"),
+    ),
+    "projects.restore_project": Case(
+        "ada",
+        "grace",
+        lambda s, a: restore_project(s, a, stage.project(s, "old")),
+        "project:restore",
+        "old",
+        ("sync_group optics",),
+    ),
+    "labs.create_lab": Case(
+        "grace",
+        "alan",
+        lambda s, a: create_lab(s, a, stage.project(s), forms.NewLab(name="Two"), SETTINGS),
+        "lab:create",
+        "lens/two",
+    ),
+    "labs.edit_lab": Case(
+        "grace",
+        "alan",
+        lambda s, a: edit_lab(s, a, stage.lab(s), forms.LabChanges(name="Table"), SETTINGS),
+        "lab:edit",
+        "lens/bench",
+    ),
+    "labs.start_lab": Case(
+        "grace",
+        "alan",
+        lambda s, a: start_lab(s, a, stage.lab(s)),
+        "lab:start",
+        "lens/bench",
+        ("start_lab bench",),
+    ),
+    "labs.stop_lab": Case(
+        "grace",
+        "alan",
+        lambda s, a: stop_lab(s, a, stage.lab(s, "running")),
+        "lab:stop",
+        "lens/running",
+        ("stop_lab running",),
+    ),
+    "labs.open_lab": Case(
+        "grace",
+        "barbara",
+        lambda s, a: open_lab(s, a, stage.lab(s, "running")),
+        "lab:open",
+        "lens/running",
+    ),
+    "labs.lock_lab": Case(
+        "grace",
+        "alan",
+        lambda s, a: lock_lab(s, a, stage.lab(s), forms.LockReason(reason="exam")),
+        "lab:lock",
+        "lens/bench",
+    ),
+    "labs.unlock_lab": Case(
+        "grace",
+        "alan",
+        lambda s, a: unlock_lab(s, a, stage.lab(s, "locked")),
+        "lab:unlock",
+        "lens/locked",
+    ),
+    "labs.delete_lab": Case(
+        "ada",
+        "grace",
+        lambda s, a: delete_lab(s, a, stage.lab(s)),
+        "lab:delete",
+        "lens/bench",
+    ),
+    "labs.restore_lab": Case(
+        "ada",
+        "grace",
+        lambda s, a: restore_lab(s, a, stage.lab(s, "lost")),
+        "lab:restore",
+        "lens/lost",
+    ),
+    "instance.edit_instance": Case(
+        "root",
+        "ada",
+        lambda s, a: edit_instance(s, a, forms.InstanceChanges(name="Our hub")),
+        "instance:edit",
+        "instance",
+    ),
+}
+
+HELPERS = {
+    "groups.check_owner_stays",
+    "groups.drop_request",
+    "groups.sync",
+    "idempotency.once",  # runs one of the actions
+    "people.note_person",  # nobody acts: it writes down what the Hub says
+    "slugs.choose_slug",
+    "text.clean",
+    "trash.move_to_trash",
+    "trash.take_from_trash",
+}
+
+every_action = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+
+
+def public_functions() -> set[str]:
+    found = set()
+    for module in pkgutil.iter_modules(actions.__path__):
+        loaded = import_module(f"{actions.__name__}.{module.name}")
+        for name, thing in vars(loaded).items():
+            is_own = inspect.isfunction(thing) and thing.__module__ == loaded.__name__
+            if is_own and not name.startswith("_"):
+                found.add(f"{module.name}.{name}")
+    return found
+
+
+def test_every_public_function_is_a_case_here_or_a_known_helper() -> None:
+    cases = {name.split(" ")[0] for name in CASES}
+    assert public_functions() == cases | HELPERS
+    assert not cases & HELPERS
+
+
+def test_every_action_says_what_it_does() -> None:
+    for name in {name.split(" ")[0] for name in CASES}:
+        module, function = name.split(".")
+        thing = getattr(import_module(f"{actions.__name__}.{module}"), function)
+        assert inspect.getdoc(thing), name
+        assert list(inspect.signature(thing).parameters)[:2] == ["session", "actor"], name
+
+
+@pytest.fixture
+def hub(engine: Engine) -> Engine:
+    transact(engine, stage.build)
+    return engine
+
+
+def snapshot(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
+    with reading(engine) as session:
+        return contents(session)
+
+
+def named_jobs(session: Session) -> list[str]:
+    """Jobs with the slug of what they are about."""
+    named = []
+    for job in session.scalars(select(Job)):
+        noun, number = job.key.split(":")
+        about = session.get(Lab if noun == "lab" else ResearchGroup, int(number))
+        assert about
+        assert job.payload == {f"{noun}_id": about.id}
+        named.append(f"{job.kind} {about.slug}")
+    return sorted(named)
+
+
+@every_action
+def test_an_action_leaves_one_event_and_its_jobs(hub: Engine, case: Case) -> None:
+    def work(session: Session) -> int | None:
+        someone = actor(session, case.who, via="cli")
+        case.do(session, someone)
+        return someone.person_id
+
+    person_id = transact(hub, work)
+    with reading(hub) as session:
+        [event] = session.scalars(select(AuditEvent)).all()
+        assert (event.action, event.subject) == (case.event, case.subject)
+        assert (event.actor, event.actor_id, event.via) == (case.who, person_id, "cli")
+        assert json.loads(json.dumps(event.detail)) == event.detail
+        assert named_jobs(session) == sorted(case.jobs)
+        if case.subject == "instance":
+            assert event.group_id is None
+        else:
+            check_where(session, event)
+
+
+def check_where(session: Session, event: AuditEvent) -> None:
+    """The event is found from the group, and from the project, that it belongs to."""
+    slug = event.subject.partition("/")[0]
+    if event.action.startswith(("project:", "lab:")):
+        project = stage.project(session, slug)
+        assert (event.group_id, event.project_id) == (project.group_id, project.id)
+    else:
+        assert (event.group_id, event.project_id) == (stage.group(session, slug).id, None)
+
+
+@every_action
+def test_an_action_that_is_refused_changes_nothing(hub: Engine, case: Case) -> None:
+    """Even if the refusal is caught and the transaction kept."""
+    before = snapshot(hub)
+    with writing(hub) as session:
+        someone = actor(session, case.refused_to)
+        with pytest.raises(SophonError) as refusal:
+            case.do(session, someone)
+    assert refusal.value.detail
+    assert snapshot(hub) == before
+
+
+@every_action
+def test_an_action_that_is_rolled_back_changes_nothing(hub: Engine, case: Case) -> None:
+    before = snapshot(hub)
+
+    def work(session: Session) -> None:
+        case.do(session, actor(session, case.who))
+        session.flush()
+        assert contents(session) != before
+        raise RuntimeError("the power goes out")
+
+    with pytest.raises(RuntimeError, match="power"):
+        transact(hub, work)
+    assert snapshot(hub) == before
+
+
+@every_action
+def test_an_administrator_may_do_what_is_not_about_themselves(hub: Engine, case: Case) -> None:
+    """And a guest may do nothing at all."""
+    about_oneself = {"group:leave", "group:ask", "request:withdraw", "lab:unlock"}
+
+    def by(name: str) -> None:
+        transact(hub, lambda session: case.do(session, actor(session, name)))
+
+    with pytest.raises(SophonError):
+        by("guest")
+    if case.event not in about_oneself:
+        by("root")

@@ -1,24 +1,40 @@
-"""A real portal on loopback, before a stub of the Hub's answers."""
+"""A real portal on loopback, before a stub of the Hub's answers.
 
+One server a module; each test gets a fresh copy of the database.
+"""
+
+import asyncio
+import base64
+import hashlib
 import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jupyterhub.httpclient import JupyterHubHTTPClient
 from jupyterhub.services.auth import HubOAuth
+from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
 from tornado.httpclient import AsyncHTTPClient, HTTPResponse
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
+from tornado.web import Application, create_signed_value
 
-from sophon_hub.models import Base
+from sophon_hub.models import AuditEvent
 from sophon_hub.settings import Sophon
+from sophon_hub.store.engine import make_engine, writing
 from sophon_hub.web.app import make_app, make_portal
 from sophon_hub.web.portal import Portal
+from tests.web.contract import Contract
 from tests.web.stub_hub import SERVICE_SCOPE, SERVICE_TOKEN, StubHub
 
 PREFIX = "/services/sophon/"
+COOKIE = "service-sophon"
 
 
 @dataclass
@@ -33,6 +49,20 @@ class Answer:
     def json(self) -> Any:
         return json.loads(self.text)
 
+    @property
+    def told(self) -> tuple[int, dict[str, str], str]:
+        """Everything a client learns, without the time of day."""
+        headers = {name.lower(): value for name, value in self.headers.get_all()}
+        headers.pop("date", None)
+        return self.status, headers, self.text
+
+    @property
+    def wrong_fields(self) -> set[str]:
+        """The fields that a 422 names."""
+        assert self.status == 422, self.text
+        assert all(error["message"] for error in self.json["errors"])
+        return {error["field"] for error in self.json["errors"]}
+
 
 @dataclass
 class Client:
@@ -40,6 +70,8 @@ class Client:
 
     portal_url: str
     token: str | None = None
+    contract: Contract | None = None
+    headers: dict[str, str] = field(default_factory=dict)
 
     async def request(
         self,
@@ -51,7 +83,7 @@ class Client:
         body: bytes | None = None,
     ) -> Answer:
         """Send a request to a path below the portal's prefix; JSON when ``json_body`` is given."""
-        sent = dict(headers or {})
+        sent = {**self.headers, **(headers or {})}
         if self.token:
             sent.setdefault("Authorization", f"Bearer {self.token}")
         if json_body is not None:
@@ -67,7 +99,10 @@ class Client:
             raise_error=False,
             request_timeout=20,
         )
-        return Answer(response.code, response.headers, response.body.decode("utf-8", "replace"))
+        answer = Answer(response.code, response.headers, response.body.decode("utf-8", "replace"))
+        if self.contract:
+            self.contract.check(method, path, answer.status, answer.headers, answer.text)
+        return answer
 
     async def get(self, path: str, **options: Any) -> Answer:
         return await self.request("GET", path, **options)
@@ -87,40 +122,148 @@ class Client:
 
 @dataclass
 class Site:
-    """A running portal."""
+    """A running portal. Clients fail when an answer of the API is not what the contract says."""
 
     portal: Portal
     hub: StubHub
     url: str
+    app: Application
+    contract: Contract
 
     def client(self, username: str | None = None) -> Client:
         """A client of this person; a guest without a name."""
-        return Client(self.url, self.hub.token(username) if username else None)
+        return self.bearing(self.hub.token(username) if username else None)
+
+    def bearing(self, token: str | None) -> Client:
+        """A client with this token."""
+        return Client(self.url, token, self.contract)
+
+    def browser(self, username: str, *, session_id: str = "s1") -> Client:
+        """A client with the session cookies of this person; ``xsrf_of`` gives its XSRF token."""
+        token = self.hub.token(username)
+        secret = self.app.settings["cookie_secret"]
+        xsrf_id = f"{session_id}:{hashlib.sha256(token.encode()).hexdigest()}"
+        signed = create_signed_value(secret, "_xsrf", xsrf_id)
+        cookies = {
+            COOKIE: create_signed_value(secret, COOKIE, token).decode(),
+            "_xsrf": base64.urlsafe_b64encode(signed).rstrip(b"=").decode(),
+            "jupyterhub-session-id": session_id,
+        }
+        header = "; ".join(f"{name}={value}" for name, value in cookies.items())
+        return Client(self.url, None, self.contract, {"Cookie": header})
+
+    @contextmanager
+    def rows(self) -> Iterator[Session]:
+        """The database, to look or change things behind the portal's back."""
+        with writing(self.portal.engine) as session:
+            yield session
+
+    def count_events(self) -> int:
+        """How many audit events there are."""
+        with self.rows() as session:
+            return session.scalar(select(func.count()).select_from(AuditEvent)) or 0
+
+    @contextmanager
+    def without_hub(self) -> Iterator[None]:
+        """The Hub cannot be reached meanwhile."""
+        up = self.portal.hub_auth.api_url
+        socket, port = bind_unused_port()
+        socket.close()
+        self.portal.hub_auth.api_url = f"http://127.0.0.1:{port}/hub/api"
+        try:
+            yield
+        finally:
+            self.portal.hub_auth.api_url = up
+
+    @contextmanager
+    def without_database(self) -> Iterator[None]:
+        """The database cannot be opened meanwhile."""
+        up = self.portal.engine
+        self.portal.engine = make_engine("sqlite:////nowhere/at/all.sqlite")
+        try:
+            yield
+        finally:
+            self.portal.engine.dispose()
+            self.portal.engine = up
+
+    def reset(self, engine: Engine) -> None:
+        """Start again with another database."""
+        self.portal.engine = engine
+        self.portal.known_people.clear()
+        self.portal.hub_auth.cache.clear()
+        self.hub.reset()
 
 
-@pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    hub = StubHub(admins={"root"})
+def xsrf_of(browser: Client) -> str:
+    """The XSRF token of a session, as the portal's pages give it to scripts."""
+    return SimpleCookie(browser.headers["Cookie"])["_xsrf"].value
+
+
+@pytest.fixture(scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    """The portal of a module, without a database."""
+    hub = StubHub()
     hub.start()
-    settings = Sophon(data_dir=str(tmp_path / "data"))
-    settings.prepare_data_dir()
+    settings = Sophon(data_dir=str(tmp_path_factory.mktemp("portal")))
     hub_auth = HubOAuth(
         api_url=hub.api_url,
         api_token=SERVICE_TOKEN,
         base_url=PREFIX,
         hub_prefix="/hub/",
-        oauth_client_id="service-sophon",
+        oauth_client_id=COOKIE,
         access_scopes={SERVICE_SCOPE},
         cache_max_age=0,
     )
     portal = make_portal(settings, hub_auth)
-    Base.metadata.create_all(portal.engine)
+    app = make_app(portal)
     socket, port = bind_unused_port()
-    server = HTTPServer(make_app(portal))
-    server.add_socket(socket)
-    yield Site(portal, hub, f"http://127.0.0.1:{port}{PREFIX}")
-    server.stop()
-    await server.close_all_connections()
+    http = HTTPServer(app)
+    http.add_socket(socket)
+    yield Site(portal, hub, f"http://127.0.0.1:{port}{PREFIX}", app, Contract.of(PREFIX))
+    http.stop()
+    await http.close_all_connections()
     hub.stop()
+    await JupyterHubHTTPClient.loop_instance().close()
+    AsyncHTTPClient().close()
     portal.executor.shutdown()
-    portal.engine.dispose()
+
+
+@pytest.fixture
+async def site(server: Site, sqlite_engine: Engine) -> Site:
+    """A portal whose database is empty."""
+    server.reset(sqlite_engine)
+    return server
+
+
+@pytest.fixture
+async def site_on_any(server: Site, engine: Engine) -> Site:
+    """A portal whose database is empty: the test runs on SQLite and on PostgreSQL."""
+    server.reset(engine)
+    return server
+
+
+@pytest.fixture
+def copies(empty_sqlite: Path, tmp_path: Path) -> Iterator[Callable[[Path], Engine]]:
+    """Makes engines of copies of an SQLite file."""
+    engines: list[Engine] = []
+
+    def copy(path: Path) -> Engine:
+        for former in engines:
+            former.dispose()
+        target = tmp_path / f"copy{len(engines)}.sqlite"
+        shutil.copy(path, target)
+        engines.append(make_engine(f"sqlite:///{target}"))
+        return engines[-1]
+
+    yield copy
+    for engine in engines:
+        engine.dispose()
+
+
+async def eventually(look: Callable[[], Any], what: str, seconds: float = 10) -> Any:
+    """What ``look`` gives once it is true, while the server goes on."""
+    async with asyncio.timeout(seconds):
+        while not (seen := look()):
+            await asyncio.sleep(0.01)
+        return seen
+    raise AssertionError(what)

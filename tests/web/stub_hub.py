@@ -1,11 +1,11 @@
 """The few answers of the Hub that the portal asks for, over a real socket.
 
-Tokens are ``token-<username>``; which accounts there are, and which are admins, is up to the
-test.
+Which accounts and tokens there are is up to the test; Root is the admin.
 """
 
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
@@ -17,14 +17,23 @@ SERVICE_TOKEN = "token-of-the-portal"
 
 @dataclass
 class StubHub:
-    """Accounts of the Hub; ``requests`` are the paths that were asked for."""
+    """Accounts of the Hub; ``requests`` are the paths that were asked for.
 
-    admins: set[str] = field(default_factory=set)
+    ``broken`` is a status with which the Hub answers everything.
+    """
+
+    admins: set[str] = field(default_factory=lambda: {"root"})
     accounts: set[str] = field(default_factory=set)
-    tokens: dict[str, dict] = field(default_factory=dict)
+    tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
+    broken: int | None = None
     port: int = 0
     _server: HTTPServer | None = None
+
+    def reset(self) -> None:
+        """Forget accounts and tokens."""
+        self.admins = {"root"}
+        self.accounts, self.tokens, self.requests, self.broken = set(), {}, [], None
 
     @property
     def api_url(self) -> str:
@@ -76,6 +85,8 @@ class _Handler(RequestHandler):
 
     def prepare(self) -> None:
         self.hub.requests.append(self.request.path)
+        if self.hub.broken:
+            raise HTTPError(self.hub.broken)
 
     def bearer(self) -> str:
         return self.request.headers.get("Authorization", "").partition(" ")[2]
@@ -101,7 +112,5 @@ class _Account(_Handler):
         if username not in self.hub.accounts:
             raise HTTPError(404)
         self.write(
-            json.dumps(
-                {"kind": "user", "name": username, "admin": username in self.hub.admins}
-            )
+            json.dumps({"kind": "user", "name": username, "admin": username in self.hub.admins})
         )

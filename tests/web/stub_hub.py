@@ -27,6 +27,7 @@ class StubHub:
     tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     broken: int | None = None
+    _given_out: int = 0
     port: int = 0
     _server: HTTPServer | None = None
 
@@ -42,7 +43,8 @@ class StubHub:
     def token(self, username: str, **changes: object) -> str:
         """A token of this account; ``changes`` override what the Hub says of it."""
         self.accounts.add(username)
-        name = f"token-{username}-{len(self.tokens)}"
+        self._given_out += 1
+        name = f"token-{username}-{self._given_out}"
         self.tokens[name] = {
             "kind": "user",
             "name": username,

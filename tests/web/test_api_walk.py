@@ -12,7 +12,9 @@ async def test_a_group_a_project_and_a_lab_are_made_and_a_stranger_sees_nothing(
     project = {"group": "analysis", "name": "Bernoulli numbers", "visibility": "private"}
     created = await ada.post("api/v1/projects", project)
     assert created.status == 201, created.text
-    assert (await ada.post("api/v1/projects/bernoulli-numbers/labs", {"name": "Main"})).status == 201
+    assert (
+        await ada.post("api/v1/projects/bernoulli-numbers/labs", {"name": "Main"})
+    ).status == 201
 
     lab = "api/v1/projects/bernoulli-numbers/labs/main"
     for stranger in (barbara, guest):

@@ -1,0 +1,239 @@
+# ruff: noqa: E501 - the table
+"""Who gets which answer, as a table: every method of every address, every caller, every visibility.
+
+The columns are a guest, Barbara (signed in, not in the group), Alan (viewer), Grace (member), Ada
+(owner) and Root (admin). A method or address that is missing here fails the suite, so does one
+that is here and nowhere else.
+
+In paths and bodies ``{v}`` stands for the visibility, ``{self}`` for the caller's own name
+(a guest says ``barbara``). The groups, projects and labs are those of `tests.web.world`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.web import world
+
+ACTORS = ("guest", "barbara", "alan", "grace", "ada", "root")
+VISIBILITIES = ("public", "internal", "private")
+
+Row = tuple[int, int, int, int, int, int]
+
+BAD_CREDENTIALS = {
+    "wrong token": 401,
+    "expired token": 401,
+    "password": 401,
+    "token without the service's scope": 403,
+    "token of a lab": 403,
+    "token of a service": 403,
+}
+"""What everything answers to these, whatever it is asked."""
+
+ANSWERS_ALL_CREDENTIALS = {"GET /health"}
+"""Asked by load balancers, also while the Hub is down: it looks at no credentials."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One method of one address.
+
+    Attributes:
+        public, internal, private: the status for each of `ACTORS`.
+        event: what the audit trail says after each success; None when nothing was changed.
+        path: the address with names filled in.
+        body: what is sent.
+        given: the state it is sent in.
+    """
+
+    public: Row
+    internal: Row
+    private: Row
+    event: str | None = None
+    path: str = ""
+    body: dict[str, Any] | None = None
+    given: Callable[[world.Corner], None] = world.as_it_is
+
+    def row(self, visibility: str) -> Row:
+        """The statuses in a corner of the world."""
+        found: Row = getattr(self, visibility)
+        return found
+
+
+def everywhere(row: Row, **options: Any) -> Case:
+    """What does not depend on a group."""
+    return Case(row, row, row, **options)
+
+
+def on_group(
+    suffix: str, public: Row, internal: Row, private: Row, event: str | None = None, **options: Any
+) -> Case:
+    """Something below the group of each visibility."""
+    return Case(public, internal, private, event, path=f"groups/{{v}}{suffix}", **options)
+
+
+def on_project(
+    suffix: str, public: Row, internal: Row, private: Row, event: str | None = None, **options: Any
+) -> Case:
+    """Something below the project of each visibility."""
+    return Case(public, internal, private, event, path=f"projects/{{v}}-work{suffix}", **options)
+
+
+def on_lab(
+    suffix: str, public: Row, internal: Row, private: Row, event: str | None = None, **options: Any
+) -> Case:
+    """Something below the lab of each visibility."""
+    return on_project(f"/labs/bench{suffix}", public, internal, private, event, **options)
+
+
+# fmt: off
+MATRIX: dict[str, Case] = {
+    #                               guest stranger viewer member owner admin
+    "GET /instance": everywhere(     (200, 200, 200, 200, 200, 200)),
+    "PATCH /instance": everywhere(   (401, 403, 403, 403, 403, 200), event="instance:edit", body={"name": "Our hub"}),
+    "GET /me": everywhere(           (200, 200, 200, 200, 200, 200)),
+    "GET /users": everywhere(        (401, 200, 200, 200, 200, 200), path="users?q=bar"),
+    "GET /images": everywhere(       (200, 200, 200, 200, 200, 200)),
+    "GET /health": everywhere(       (200, 200, 200, 200, 200, 200)),
+    "GET /openapi.json": everywhere( (200, 200, 200, 200, 200, 200)),
+
+    "GET /groups": everywhere(       (200, 200, 200, 200, 200, 200)),
+    "POST /groups": everywhere(      (401, 201, 201, 201, 201, 201), event="group:create", body={"name": "New one"}),
+    "GET /groups/{group}": on_group("",
+                                     (200, 200, 200, 200, 200, 200),
+                                     (404, 200, 200, 200, 200, 200),
+                                     (404, 404, 200, 200, 200, 200)),
+    "PATCH /groups/{group}": on_group("",
+                                     (401, 403, 403, 403, 200, 200),
+                                     (404, 403, 403, 403, 200, 200),
+                                     (404, 404, 403, 403, 200, 200), "group:edit", body={"name": "Renamed"}),
+    "DELETE /groups/{group}": on_group("",
+                                     (401, 403, 403, 403, 204, 204),
+                                     (404, 403, 403, 403, 204, 204),
+                                     (404, 404, 403, 403, 204, 204), "group:delete"),
+    "POST /groups/{group}/restore": on_group("/restore",
+                                     (404, 404, 404, 404, 200, 200),
+                                     (404, 404, 404, 404, 200, 200),
+                                     (404, 404, 404, 404, 200, 200), "group:restore", given=world.group_in_trash),
+    "POST /groups/{group}/join": on_group("/join",
+                                     (401, 200, 409, 409, 409, 200),
+                                     (404, 200, 409, 409, 409, 200),
+                                     (404, 404, 409, 409, 409, 200), "group:join"),
+    "POST /groups/{group}/leave": on_group("/leave",
+                                     (401, 409, 204, 204, 409, 409),
+                                     (404, 409, 204, 204, 409, 409),
+                                     (404, 404, 204, 204, 409, 409), "group:leave"),
+    "GET /groups/{group}/members": on_group("/members",
+                                     (401, 200, 200, 200, 200, 200),
+                                     (404, 200, 200, 200, 200, 200),
+                                     (404, 404, 200, 200, 200, 200)),
+    "PUT /groups/{group}/members/{username}": on_group("/members/barbara",
+                                     (401, 403, 403, 403, 201, 201),
+                                     (404, 403, 403, 403, 201, 201),
+                                     (404, 404, 403, 403, 201, 201), "member:add", body={"role": "viewer"}),
+    "DELETE /groups/{group}/members/{username}": on_group("/members/alan",
+                                     (401, 403, 403, 403, 204, 204),
+                                     (404, 403, 403, 403, 204, 204),
+                                     (404, 404, 403, 403, 204, 204), "member:remove"),
+    "GET /groups/{group}/requests": on_group("/requests",
+                                     (401, 403, 403, 403, 200, 200),
+                                     (404, 403, 403, 403, 200, 200),
+                                     (404, 404, 403, 403, 200, 200)),
+    "DELETE /groups/{group}/requests/{username}": on_group("/requests/{self}",
+                                     (401, 204, 404, 404, 404, 404),
+                                     (404, 204, 404, 404, 404, 404),
+                                     (404, 404, 404, 404, 404, 404), "request:withdraw"),
+    "POST /groups/{group}/requests/{username}/approve": on_group("/requests/barbara/approve",
+                                     (401, 403, 403, 403, 200, 200),
+                                     (404, 403, 403, 403, 200, 200),
+                                     (404, 404, 403, 403, 200, 200), "request:approve"),
+    "POST /groups/{group}/requests/{username}/decline": on_group("/requests/barbara/decline",
+                                     (401, 403, 403, 403, 204, 204),
+                                     (404, 403, 403, 403, 204, 204),
+                                     (404, 404, 403, 403, 204, 204), "request:decline"),
+    "GET /groups/{group}/events": on_group("/events",
+                                     (401, 403, 403, 200, 200, 200),
+                                     (404, 403, 403, 200, 200, 200),
+                                     (404, 404, 403, 200, 200, 200)),
+
+    "GET /projects": everywhere(     (200, 200, 200, 200, 200, 200)),
+    "POST /projects": Case(          (401, 403, 403, 201, 201, 201),
+                                     (401, 403, 403, 201, 201, 201),
+                                     (401, 422, 403, 201, 201, 201), "project:create",
+                                     body={"group": "{v}", "name": "New one"}),
+    "GET /projects/{project}": on_project("",
+                                     (200, 200, 200, 200, 200, 200),
+                                     (404, 200, 200, 200, 200, 200),
+                                     (404, 404, 200, 200, 200, 200)),
+    "PATCH /projects/{project}": on_project("",
+                                     (401, 403, 403, 200, 200, 200),
+                                     (404, 403, 403, 200, 200, 200),
+                                     (404, 404, 403, 200, 200, 200), "project:edit", body={"name": "Renamed"}),
+    "DELETE /projects/{project}": on_project("",
+                                     (401, 403, 403, 403, 204, 204),
+                                     (404, 403, 403, 403, 204, 204),
+                                     (404, 404, 403, 403, 204, 204), "project:delete"),
+    "POST /projects/{project}/restore": on_project("/restore",
+                                     (404, 404, 404, 404, 200, 200),
+                                     (404, 404, 404, 404, 200, 200),
+                                     (404, 404, 404, 404, 200, 200), "project:restore", given=world.project_in_trash),
+    "GET /projects/{project}/explain": on_project("/explain?permission=lab:open",
+                                     (401, 403, 200, 200, 200, 200),
+                                     (404, 403, 200, 200, 200, 200),
+                                     (404, 404, 200, 200, 200, 200)),
+    "GET /projects/{project}/events": on_project("/events",
+                                     (401, 403, 403, 200, 200, 200),
+                                     (404, 403, 403, 200, 200, 200),
+                                     (404, 404, 403, 200, 200, 200)),
+
+    "GET /projects/{project}/labs": on_project("/labs",
+                                     (200, 200, 200, 200, 200, 200),
+                                     (404, 200, 200, 200, 200, 200),
+                                     (404, 404, 200, 200, 200, 200)),
+    "POST /projects/{project}/labs": on_project("/labs",
+                                     (401, 403, 403, 201, 201, 201),
+                                     (404, 403, 403, 201, 201, 201),
+                                     (404, 404, 403, 201, 201, 201), "lab:create", body={"name": "New one"}),
+    "GET /projects/{project}/labs/{lab}": on_lab("",
+                                     (200, 200, 200, 200, 200, 200),
+                                     (404, 200, 200, 200, 200, 200),
+                                     (404, 404, 200, 200, 200, 200)),
+    "PATCH /projects/{project}/labs/{lab}": on_lab("",
+                                     (401, 403, 403, 200, 200, 200),
+                                     (404, 403, 403, 200, 200, 200),
+                                     (404, 404, 403, 200, 200, 200), "lab:edit", body={"name": "Renamed"}),
+    "DELETE /projects/{project}/labs/{lab}": on_lab("",
+                                     (401, 403, 403, 403, 204, 204),
+                                     (404, 403, 403, 403, 204, 204),
+                                     (404, 404, 403, 403, 204, 204), "lab:delete"),
+    "POST /projects/{project}/labs/{lab}/start": on_lab("/start",
+                                     (401, 403, 403, 202, 202, 202),
+                                     (404, 403, 403, 202, 202, 202),
+                                     (404, 404, 403, 202, 202, 202), "lab:start"),
+    "POST /projects/{project}/labs/{lab}/stop": on_lab("/stop",
+                                     (401, 403, 403, 202, 202, 202),
+                                     (404, 403, 403, 202, 202, 202),
+                                     (404, 404, 403, 202, 202, 202), "lab:stop", given=world.running),
+    "GET /projects/{project}/labs/{lab}/progress": on_lab("/progress",
+                                     (401, 403, 200, 200, 200, 200),
+                                     (404, 403, 200, 200, 200, 200),
+                                     (404, 404, 200, 200, 200, 200)),
+    # a viewer may watch; that it cannot be done yet is 503
+    "POST /projects/{project}/labs/{lab}/open": on_lab("/open",
+                                     (401, 403, 503, 200, 200, 200),
+                                     (404, 403, 503, 200, 200, 200),
+                                     (404, 404, 503, 200, 200, 200), "lab:open", given=world.running),
+    "POST /projects/{project}/labs/{lab}/lock": on_lab("/lock",
+                                     (401, 403, 403, 200, 200, 200),
+                                     (404, 403, 403, 200, 200, 200),
+                                     (404, 404, 403, 200, 200, 200), "lab:lock"),
+    "POST /projects/{project}/labs/{lab}/unlock": on_lab("/unlock",
+                                     (401, 403, 403, 200, 200, 200),
+                                     (404, 403, 403, 200, 200, 200),
+                                     (404, 404, 403, 200, 200, 200), "lab:unlock", given=world.locked_by_grace),
+    "POST /projects/{project}/labs/{lab}/restore": on_lab("/restore",
+                                     (404, 404, 404, 404, 200, 200),
+                                     (404, 404, 404, 404, 200, 200),
+                                     (404, 404, 404, 404, 200, 200), "lab:restore", given=world.lab_in_trash),
+}
+# fmt: on

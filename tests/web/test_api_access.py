@@ -1,0 +1,140 @@
+"""The access matrix, against the running portal."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, select, text
+
+from sophon_hub.api import openapi
+from sophon_hub.api.operation import operations_of
+from sophon_hub.models import AuditEvent
+from sophon_hub.store.engine import make_engine, writing
+from tests.database import contents
+from tests.web import world
+from tests.web.access_matrix import (
+    ACTORS,
+    ANSWERS_ALL_CREDENTIALS,
+    BAD_CREDENTIALS,
+    MATRIX,
+    VISIBILITIES,
+    Case,
+)
+from tests.web.conftest import Client, Site
+
+ROUTES = {
+    f"{method.upper()} {path}"
+    for path, _, handler in openapi.routes()
+    for method in operations_of(handler)
+}
+
+Copies = Callable[[Path], Engine]
+
+
+@pytest.fixture(scope="module")
+def populated(empty_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with `tests.web.world` in it, to copy."""
+    path = tmp_path_factory.mktemp("world") / "sophon.sqlite"
+    shutil.copy(empty_sqlite, path)
+    engine = make_engine(f"sqlite:///{path}")
+    with writing(engine) as session:
+        world.enter(session)
+    engine.dispose()
+    return path
+
+
+def test_the_matrix_has_a_row_for_every_method_of_every_address():
+    assert set(MATRIX) == ROUTES
+
+
+def clients(site: Site) -> dict[str, Client]:
+    """The actors; the portal knows them already, so that no request writes them down."""
+    names = {actor: None if actor == "guest" else actor for actor in ACTORS}
+    for actor in ACTORS:
+        site.portal.known_people[actor] = (actor.title(), actor == "root")
+    return {actor: site.client(name) for actor, name in names.items()}
+
+
+def filled(case: Case, key: str, visibility: str, actor: str) -> tuple[str, str, Any]:
+    """Method, path and body of a request."""
+    method, template = key.split()
+    own = "barbara" if actor == "guest" else actor
+    names = {"v": visibility, "self": own}
+    path = (case.path or template.lstrip("/")).format(**names)
+    body = case.body and {
+        field: value.format(**names) if isinstance(value, str) else value
+        for field, value in case.body.items()
+    }
+    return method, f"api/v1/{path}", body
+
+
+def nowhere(path: str, visibility: str) -> str:
+    """The same address of something that does not exist."""
+    return path.replace(f"groups/{visibility}", "groups/nowhere").replace(
+        f"projects/{visibility}-work", "projects/nowhere"
+    )
+
+
+@pytest.mark.parametrize("visibility", VISIBILITIES)
+@pytest.mark.parametrize("key", sorted(ROUTES))
+async def test_each_caller_gets_what_the_matrix_says(
+    server: Site, copies: Copies, populated: Path, key: str, visibility: str
+):
+    case = MATRIX[key]
+
+    def arrange() -> None:
+        engine = copies(populated)
+        with writing(engine) as session:
+            case.given(world.corner(session, visibility))
+        server.portal.engine = engine
+
+    server.reset(copies(populated))
+    arrange()
+    actors = clients(server)
+    with server.rows() as session:
+        before = contents(session)
+    for actor, expected in zip(ACTORS, case.row(visibility), strict=True):
+        method, path, body = filled(case, key, visibility, actor)
+        answer = await actors[actor].request(method, path, body)
+        assert answer.status == expected, f"{actor} gets {answer.status}: {answer.text}"
+        if expected == 404:
+            missing = await actors[actor].request(method, nowhere(path, visibility), body)
+            assert answer.told == missing.told
+        with server.rows() as session:
+            after = contents(session)
+            if expected < 400 and case.event:
+                (event,) = session.scalars(select(AuditEvent)).all()
+                assert (event.actor, event.action, event.via) == (actor, case.event, "api")
+        if after != before:
+            assert expected < 400, f"{actor} was refused and changed something"
+            assert case.event, f"{actor} changed something, and nobody is told"
+            arrange()
+
+
+@pytest.mark.parametrize("key", sorted(ROUTES))
+async def test_credentials_that_do_not_hold_are_no_guest(
+    server: Site, copies: Copies, populated: Path, key: str
+):
+    server.reset(copies(populated))
+    hub = server.hub
+    expired = hub.token("ada")
+    hub.revoke(expired)
+    headers = {
+        "wrong token": "Bearer nonsense",
+        "expired token": f"Bearer {expired}",
+        "password": "Basic YWRhOmFkYQ==",
+        "token without the service's scope": f"Bearer {hub.token('ada', scopes=['self'])}",
+        "token of a lab": f"Bearer {hub.token('project-public-work')}",
+        "token of a service": f"Bearer {hub.token('monitor', kind='service')}",
+    }
+    method, path, body = filled(MATRIX[key], key, "public", "ada")
+    for credentials, refusal in BAD_CREDENTIALS.items():
+        sent = {"Authorization": headers[credentials]}
+        answer = await server.client().request(method, path, body, headers=sent)
+        expected = 200 if key in ANSWERS_ALL_CREDENTIALS else refusal
+        assert answer.status == expected, credentials
+        assert (answer.headers.get("WWW-Authenticate") is not None) == (expected == 401)
+    with server.rows() as session:
+        assert session.scalar(text("SELECT count(*) FROM audit_events")) == 0

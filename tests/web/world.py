@@ -1,0 +1,109 @@
+"""A small populated hub: for each visibility one group, one project and one lab.
+
+The groups are called ``public``, ``internal`` and ``private``; each has the cast in it (Ada owns,
+Grace is a member, Alan a viewer), a project ``<visibility>-work`` with the same visibility and in
+that a lab ``bench``. Barbara has asked to join each group. Charles has an account at the Hub and
+never came to the portal.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from sophon_hub import clock
+from sophon_hub.models import (
+    AccessMode,
+    Lab,
+    LabState,
+    Person,
+    ResearchGroup,
+    ResearchProject,
+    Visibility,
+)
+from tests import make
+from tests.cast import ADMIN, ROLES, STANDINGS
+
+HUB_ONLY = "charles"
+
+
+def enter(session: Session) -> None:
+    """Write the rows."""
+    people = {
+        name: make.person(session, name, is_admin=name == ADMIN)
+        for name in STANDINGS
+        if name != "guest"
+    }
+    for visibility in Visibility:
+        group = make.group(
+            session,
+            visibility.value,
+            description="**Bold** words",
+            visibility=visibility,
+            access=AccessMode.OPEN,
+        )
+        for name, role in ROLES.items():
+            make.membership(session, group, people[name], role, added_by=people["ada"])
+        make.request(session, group, people["barbara"], message="Let me in")
+        project = make.project(session, group, f"{visibility}-work", visibility=visibility)
+        make.lab(session, project, "bench")
+
+
+@dataclass
+class Corner:
+    """The group of one visibility, with what is in it, in one session."""
+
+    session: Session
+    group: ResearchGroup
+    project: ResearchProject
+    lab: Lab
+
+    def person(self, name: str) -> Person:
+        return self.session.scalars(select(Person).where(Person.username == name)).one()
+
+
+def corner(session: Session, visibility: str) -> Corner:
+    """The rows of one visibility."""
+    lab = session.scalars(
+        select(Lab)
+        .join(Lab.project)
+        .where(ResearchProject.slug == f"{visibility}-work")
+        .options(joinedload(Lab.project).joinedload(ResearchProject.group))
+    ).one()
+    return Corner(session, lab.project.group, lab.project, lab)
+
+
+# States that some requests need; each takes a corner.
+
+
+def as_it_is(_: Corner) -> None:
+    pass
+
+
+def running(corner: Corner) -> None:
+    corner.lab.state = LabState.RUNNING
+
+
+def locked_by_grace(corner: Corner) -> None:
+    corner.lab.locked_by_id = corner.person("grace").id
+
+
+def lab_in_trash(corner: Corner) -> None:
+    corner.lab.deleted_at = clock.utcnow()
+
+
+def project_in_trash(corner: Corner) -> None:
+    corner.project.deleted_at = corner.lab.deleted_at = clock.utcnow()
+
+
+def group_in_trash(corner: Corner) -> None:
+    project_in_trash(corner)
+    corner.group.deleted_at = corner.project.deleted_at
+
+
+def taking_requests(corner: Corner) -> None:
+    corner.group.access = AccessMode.REQUEST
+
+
+def by_hand(corner: Corner) -> None:
+    corner.group.access = AccessMode.MANUAL

@@ -67,10 +67,9 @@ def _check_limits(
 
 
 def _check_unlocked(actor: Actor, lab: Lab) -> None:
-    if lab.locked_by_id is not None and lab.locked_by_id != actor.person_id:
-        locker = lab.locked_by.display_name if lab.locked_by else "somebody"
+    if lab.locked_by is not None and lab.locked_by.id != actor.person_id:
         reason = f": {lab.lock_reason}" if lab.lock_reason else "."
-        raise Conflict(f"This lab is locked by {locker}{reason}")
+        raise Conflict(f"This lab is locked by {lab.locked_by.display_name}{reason}")
 
 
 def edit_lab(session: Session, actor: Actor, lab: Lab, form: LabChanges, settings: Sophon) -> Lab:
@@ -162,9 +161,9 @@ def unlock_lab(session: Session, actor: Actor, lab: Lab) -> Lab:
     """Unlock a lab: whoever locked it, an owner or an admin."""
     store.lock(session, lab)
     require(actor, Permission.LAB_UNLOCK, lab)
-    if lab.locked_by_id is None:
+    if lab.locked_by is None:
         raise Conflict("This lab is not locked.")
-    locker = lab.locked_by.username if lab.locked_by else None
+    locker = lab.locked_by.username
     lab.locked_by = None
     lab.lock_reason = ""
     audit.record(session, actor, "lab:unlock", lab, locked_by=locker)

@@ -113,6 +113,7 @@ def lock(session: Session, group_id: int) -> ResearchGroup:
 
     On SQLite the whole transaction already has the write lock.
     """
+    session.flush()
     query = select(ResearchGroup).where(ResearchGroup.id == group_id).with_for_update()
     group = session.scalar(query.execution_options(populate_existing=True))
     if group is None:

@@ -52,6 +52,7 @@ def get_lab(session: Session, actor: Actor, project: str, slug: str) -> Lab:
 def lock(session: Session, lab: Lab) -> None:
     """Take the lab's row for this transaction and read it again, so that its state holds."""
     columns = [column.key for column in Lab.__mapper__.column_attrs]
+    session.flush()  # refresh would throw away what this transaction has changed so far
     session.refresh(lab, columns, with_for_update=True)
     session.refresh(lab, ["locked_by"])
     session.refresh(lab, ["locked_by"])

@@ -19,6 +19,7 @@ def lock_rows(session: Session, kind: type[R], condition: ColumnElement[bool]) -
 
     Relationships that were loaded stay loaded, which ``populate_existing`` would undo.
     """
+    session.flush()
     session.execute(select(kind.id).where(condition).order_by(kind.id).with_for_update()).all()
     columns = [column.key for column in kind.__mapper__.column_attrs]
     for row in list(session.identity_map.values()):

@@ -89,6 +89,7 @@ def get_summary(session: Session, actor: Actor, slug: str) -> ProjectSummary:
 def lock(session: Session, project: ResearchProject) -> None:
     """Take the project's row for this transaction and read it again, so that its state holds."""
     columns = [column.key for column in ResearchProject.__mapper__.column_attrs]
+    session.flush()  # refresh would throw away what this transaction has changed so far
     session.refresh(project, columns, with_for_update=True)
 
 

@@ -7,7 +7,7 @@ import asyncio
 import base64
 import hashlib
 import json
-import shutil
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +30,7 @@ from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import make_engine, writing
 from sophon_hub.web.app import make_app, make_portal
 from sophon_hub.web.portal import Portal
+from tests.web import world
 from tests.web.contract import Contract
 from tests.web.stub_hub import SERVICE_SCOPE, SERVICE_TOKEN, StubHub
 
@@ -228,10 +229,48 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site
     portal.executor.shutdown()
 
 
+def load(engine: Engine, path: Path) -> None:
+    """Make an SQLite database equal to a file. Faster than an engine of its own for each test."""
+    source = sqlite3.connect(path)
+    target = engine.raw_connection()
+    source.backup(target.driver_connection)
+    target.close()
+    source.close()
+
+
+@pytest.fixture(scope="module")
+def module_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """The database of a module, to be loaded for each test."""
+    engine = make_engine(f"sqlite:///{tmp_path_factory.mktemp('module')}/sophon.sqlite")
+    yield engine
+    engine.dispose()
+
+
 @pytest.fixture
-async def site(server: Site, sqlite_engine: Engine) -> Site:
+async def site(server: Site, module_engine: Engine, empty_sqlite: Path) -> Site:
     """A portal whose database is empty."""
-    server.reset(sqlite_engine)
+    load(module_engine, empty_sqlite)
+    server.reset(module_engine)
+    return server
+
+
+@pytest.fixture(scope="session")
+def populated(empty_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with `tests.web.world` in it, to load."""
+    path = tmp_path_factory.mktemp("world") / "sophon.sqlite"
+    engine = make_engine(f"sqlite:///{path}")
+    load(engine, empty_sqlite)
+    with writing(engine) as session:
+        world.enter(session)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture
+async def busy_site(server: Site, module_engine: Engine, populated: Path) -> Site:
+    """A portal whose database holds `tests.web.world`."""
+    load(module_engine, populated)
+    server.reset(module_engine)
     return server
 
 
@@ -240,24 +279,6 @@ async def site_on_any(server: Site, engine: Engine) -> Site:
     """A portal whose database is empty: the test runs on SQLite and on PostgreSQL."""
     server.reset(engine)
     return server
-
-
-@pytest.fixture
-def copies(empty_sqlite: Path, tmp_path: Path) -> Iterator[Callable[[Path], Engine]]:
-    """Makes engines of copies of an SQLite file."""
-    engines: list[Engine] = []
-
-    def copy(path: Path) -> Engine:
-        for former in engines:
-            former.dispose()
-        target = tmp_path / f"copy{len(engines)}.sqlite"
-        shutil.copy(path, target)
-        engines.append(make_engine(f"sqlite:///{target}"))
-        return engines[-1]
-
-    yield copy
-    for engine in engines:
-        engine.dispose()
 
 
 async def eventually(look: Callable[[], Any], what: str, seconds: float = 10) -> Any:

@@ -1,17 +1,14 @@
 """The access matrix, against the running portal."""
 
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, select, text
+from sqlalchemy import select
 
 from sophon_hub.api import openapi
 from sophon_hub.api.operation import operations_of
 from sophon_hub.models import AuditEvent
-from sophon_hub.store.engine import make_engine, writing
 from tests.database import contents
 from tests.web import world
 from tests.web.access_matrix import (
@@ -22,27 +19,13 @@ from tests.web.access_matrix import (
     VISIBILITIES,
     Case,
 )
-from tests.web.conftest import Client, Site
+from tests.web.conftest import Client, Site, load
 
 ROUTES = {
     f"{method.upper()} {path}"
     for path, _, handler in openapi.routes()
     for method in operations_of(handler)
 }
-
-Copies = Callable[[Path], Engine]
-
-
-@pytest.fixture(scope="module")
-def populated(empty_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with `tests.web.world` in it, to copy."""
-    path = tmp_path_factory.mktemp("world") / "sophon.sqlite"
-    shutil.copy(empty_sqlite, path)
-    engine = make_engine(f"sqlite:///{path}")
-    with writing(engine) as session:
-        world.enter(session)
-    engine.dispose()
-    return path
 
 
 def test_the_matrix_has_a_row_for_every_method_of_every_address():
@@ -80,20 +63,18 @@ def nowhere(path: str, visibility: str) -> str:
 @pytest.mark.parametrize("visibility", VISIBILITIES)
 @pytest.mark.parametrize("key", sorted(ROUTES))
 async def test_each_caller_gets_what_the_matrix_says(
-    server: Site, copies: Copies, populated: Path, key: str, visibility: str
+    busy_site: Site, populated: Path, key: str, visibility: str
 ):
     case = MATRIX[key]
 
     def arrange() -> None:
-        engine = copies(populated)
-        with writing(engine) as session:
+        load(busy_site.portal.engine, populated)
+        with busy_site.rows() as session:
             case.given(world.corner(session, visibility))
-        server.portal.engine = engine
 
-    server.reset(copies(populated))
     arrange()
-    actors = clients(server)
-    with server.rows() as session:
+    actors = clients(busy_site)
+    with busy_site.rows() as session:
         before = contents(session)
     for actor, expected in zip(ACTORS, case.row(visibility), strict=True):
         method, path, body = filled(case, key, visibility, actor)
@@ -102,7 +83,7 @@ async def test_each_caller_gets_what_the_matrix_says(
         if expected == 404:
             missing = await actors[actor].request(method, nowhere(path, visibility), body)
             assert answer.told == missing.told
-        with server.rows() as session:
+        with busy_site.rows() as session:
             after = contents(session)
             if expected < 400 and case.event:
                 (event,) = session.scalars(select(AuditEvent)).all()
@@ -114,11 +95,8 @@ async def test_each_caller_gets_what_the_matrix_says(
 
 
 @pytest.mark.parametrize("key", sorted(ROUTES))
-async def test_credentials_that_do_not_hold_are_no_guest(
-    server: Site, copies: Copies, populated: Path, key: str
-):
-    server.reset(copies(populated))
-    hub = server.hub
+async def test_credentials_that_do_not_hold_are_no_guest(busy_site: Site, key: str):
+    hub = busy_site.hub
     expired = hub.token("ada")
     hub.revoke(expired)
     headers = {
@@ -132,9 +110,8 @@ async def test_credentials_that_do_not_hold_are_no_guest(
     method, path, body = filled(MATRIX[key], key, "public", "ada")
     for credentials, refusal in BAD_CREDENTIALS.items():
         sent = {"Authorization": headers[credentials]}
-        answer = await server.client().request(method, path, body, headers=sent)
+        answer = await busy_site.client().request(method, path, body, headers=sent)
         expected = 200 if key in ANSWERS_ALL_CREDENTIALS else refusal
         assert answer.status == expected, credentials
         assert (answer.headers.get("WWW-Authenticate") is not None) == (expected == 401)
-    with server.rows() as session:
-        assert session.scalar(text("SELECT count(*) FROM audit_events")) == 0
+    assert busy_site.count_events() == 0

@@ -1,11 +1,14 @@
 """``sophon-hub``: what an administrator does from a shell."""
 
 import argparse
+import contextlib
 import os
 import sys
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Engine
 
 from sophon_hub import demo, startup
 from sophon_hub.authenticator.first_accounts import ADMIN_PASSWORD_FILE
@@ -16,15 +19,21 @@ from sophon_hub.store.engine import make_engine
 ANNOUNCE_SECONDS = 120
 
 
-def migrate(settings: Sophon) -> None:
-    """Bring Sophon's database to the revision this version needs."""
+@contextlib.contextmanager
+def _database(settings: Sophon) -> Iterator[Engine]:
     if settings.database_url.startswith("sqlite"):
         settings.prepare_data_dir()
     engine = make_engine(settings.database_url)
     try:
-        schema.upgrade(engine)
+        yield engine
     finally:
         engine.dispose()
+
+
+def migrate(settings: Sophon) -> None:
+    """Bring Sophon's database to the revision this version needs."""
+    with _database(settings) as engine:
+        schema.upgrade(engine)
     say(f"The database is at revision {schema.head()}.")
 
 
@@ -49,13 +58,10 @@ def _without_password(url: str) -> str:
 
 def seed_demo(settings: Sophon) -> None:
     """Add a sample of people, groups, projects and a lab; what is there already stays."""
-    engine = make_engine(settings.database_url)
-    try:
+    with _database(settings) as engine:
         schema.check(engine)
         for line in demo.seed(engine, settings):
             say(line)
-    finally:
-        engine.dispose()
 
 
 def announce(settings: Sophon) -> None:

@@ -125,6 +125,7 @@ class AccountsHandler(AccountHandler):
         rows = await self.authenticator.in_thread(self.authenticator.list_accounts)
         await self.show("accounts.html", status, accounts=rows, **values)
 
+    @web.authenticated
     @needs_scope("admin:users")
     async def get(self) -> None:
         """All accounts, and the form for another one."""

@@ -75,19 +75,29 @@ class RunningHub:
 
     def run_to_the_end(self) -> tuple[int, str]:
         """Start a hub that is expected to refuse; its exit code and all it said."""
-        before = self.log_file.stat().st_size if self.log_file.exists() else 0
+        before = self._log_size()
         code = self.launch().wait(60)
-        return code, self.log_file.read_text()[before:]
+        return code, self._log_since(before).decode()
 
     def start(self) -> None:
         """Migrate, start, and wait until the portal answers through the proxy."""
         assert self.command("migrate").returncode == 0
+        before = self._log_size()
         self.process = self.launch()
-        wait_for(self._is_up, "the hub to answer")
+        # what a killed hub left behind would answer, too
+        wait_for(lambda: b"is now running" in self._log_since(before), "the hub to run")
+        wait_for(self.is_up, "the portal to answer")
 
-    def _is_up(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, self.log_file.read_text()
+    def _log_size(self) -> int:
+        return self.log_file.stat().st_size if self.log_file.exists() else 0
+
+    def _log_since(self, before: int) -> bytes:
+        said = self.log_file.read_bytes()[before:]
+        assert self.process is None or self.process.poll() is None, said.decode()
+        return said
+
+    def is_up(self) -> bool:
+        """Whether the portal answers through the proxy."""
         try:
             health = f"{self.url}/services/sophon/api/v1/health"
             return requests.get(health, timeout=5).status_code == 200

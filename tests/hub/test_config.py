@@ -209,7 +209,7 @@ def test_a_missing_proxy_is_a_sentence(
     wire(process_settings)
     monkeypatch.setattr(paths, "CHECKOUT", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(BadSetting, match="configurable-http-proxy is missing"):
+    with pytest.raises(BadSetting, match="proxy is missing"):
         config._proxy_command()
     program = tmp_path / "configurable-http-proxy"
     program.write_text("#!/bin/sh\n")
@@ -222,7 +222,7 @@ def test_a_bad_setting_ends_the_program_with_its_sentence(
 ) -> None:
     monkeypatch.setenv("SOPHON_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("SOPHON_PORT", "many")
-    with pytest.raises(SystemExit, match="^sophon-hub: SOPHON_PORT='many' cannot be read"):
+    with pytest.raises(SystemExit, match=r"^sophon-hub: SOPHON_PORT='many' cannot be read"):
         config.configure(Config())
 
 
@@ -305,7 +305,7 @@ def assert_one_sentence(result: tuple[int, str], pattern: str) -> None:
 @pytest.mark.hub
 def test_a_second_hub_on_the_same_data_is_refused(hub: RunningHub) -> None:
     assert_one_sentence(hub.run_to_the_end(), "A hub is already running .*")
-    assert hub._is_up()
+    assert hub.is_up()
 
 
 @pytest.mark.hub
@@ -313,7 +313,7 @@ def test_a_taken_port_ends_the_start(hub: RunningHub, tmp_path: Path) -> None:
     other = RunningHub(tmp_path, port=str(hub.port))
     assert other.command("migrate").returncode == 0
     assert_one_sentence(other.run_to_the_end(), f"Cannot listen on .* port {hub.port}: .*")
-    assert hub._is_up()
+    assert hub.is_up()
 
 
 @pytest.mark.hub

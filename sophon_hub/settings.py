@@ -126,8 +126,9 @@ class Sophon(Configurable):
 
     access_cache_seconds = Int(
         15,
-        help="""Seconds for which a lab may remember that somebody may enter; a removed person
-        is refused new requests after this time at the latest.""",
+        min=1,  # JupyterHub takes 0 for "for ever"
+        help="""Seconds for which portal and labs may remember that somebody may enter; a removed
+        person is refused new requests after this time at the latest. At least 1.""",
     ).tag(config=True)
 
     authenticator = Unicode(

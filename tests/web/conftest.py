@@ -213,7 +213,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site
         hub_prefix="/hub/",
         oauth_client_id=COOKIE,
         access_scopes={SERVICE_SCOPE},
-        cache_max_age=0,
+        cache_max_age=settings.access_cache_seconds,
     )
     portal = make_portal(settings, hub_auth)
     app = make_app(portal)

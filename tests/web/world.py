@@ -59,7 +59,12 @@ class Corner:
     lab: Lab
 
     def person(self, name: str) -> Person:
-        return self.session.scalars(select(Person).where(Person.username == name)).one()
+        return person(self.session, name)
+
+
+def person(session: Session, name: str) -> Person:
+    """Somebody's record."""
+    return session.scalars(select(Person).where(Person.username == name)).one()
 
 
 def corner(session: Session, visibility: str) -> Corner:

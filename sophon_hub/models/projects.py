@@ -15,7 +15,10 @@ class ResearchProject(Base):
     """A project of one research group; its labs belong to its collaboration account."""
 
     __tablename__ = "research_projects"
-    __table_args__ = (Index("ix_research_projects_group_id", "group_id"),)
+    __table_args__ = (
+        # all that decides who sees a project, so that counting reads the index only
+        Index("ix_research_projects_visible", "group_id", "visibility", "deleted_at"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     slug: Mapped[str] = mapped_column(String(MAX_SLUG), unique=True)

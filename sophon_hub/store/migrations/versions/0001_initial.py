@@ -215,7 +215,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_research_projects")),
         sa.UniqueConstraint("slug", name=op.f("uq_research_projects_slug")),
     )
-    op.create_index("ix_research_projects_group_id", "research_projects", ["group_id"])
+    op.create_index(
+        "ix_research_projects_visible",
+        "research_projects",
+        ["group_id", "visibility", "deleted_at"],
+    )
 
     op.create_table(
         "labs",
@@ -276,7 +280,7 @@ def downgrade() -> None:
     op.drop_index("ix_labs_state", "labs")
 
     op.drop_table("labs")
-    op.drop_index("ix_research_projects_group_id", "research_projects")
+    op.drop_index("ix_research_projects_visible", "research_projects")
 
     op.drop_table("research_projects")
     op.drop_index("ix_memberships_person_id", "memberships")

@@ -42,9 +42,7 @@ lint: venv  ## check format, types, layers and templates
 	@$(SETUP)/lint.sh
 
 format: venv  ## format Python and templates
-	@$(BIN)/ruff check --fix-only --quiet .
-	@$(BIN)/ruff format .
-	@$(BIN)/djlint templates --reformat --quiet || true
+	@$(SETUP)/format.sh
 
 bench: setup-test  ## measure and print JSON
 	@$(SETUP)/docker.sh

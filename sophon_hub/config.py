@@ -233,6 +233,7 @@ def _wire_pages(c: Config, settings: Sophon) -> None:
     c.JupyterHub.template_vars = {
         "sophon_url": f"{_base(settings)}services/{PORTAL}/",
         "sophon_open_signup": settings.open_signup,
+        "sophon_local_accounts": issubclass(c.JupyterHub.authenticator_class, LocalAuthenticator),
     }
     if settings.spawner == "process":
         c.JupyterHub.template_vars["announcement"] = NOT_ISOLATED

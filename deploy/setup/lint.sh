@@ -12,5 +12,6 @@ check "ruff: rules" .venv/bin/ruff check .
 check "ruff: format" .venv/bin/ruff format --check .
 check "mypy: types" .venv/bin/mypy
 check "import-linter: layers" .venv/bin/lint-imports --config setup.cfg
-[ -d templates ] && check "djlint: templates" .venv/bin/djlint templates --check --lint --quiet
+check "djlint: templates" "${DJLINT[@]}" --lint
+check "djlint: format" "${DJLINT[@]}" --check
 exit $bad

@@ -115,14 +115,20 @@ _PLAIN_WORDS = {
     "bool_type": "Give true or false.",
     "int_type": "Give a whole number.",
     "float_type": "Give a number.",
+    "finite_number": "Give a number.",
+    "greater_than_equal": "Give at least {ge}.",
+    "less_than_equal": "Give at most {le}.",
     "timezone_aware": "Give the time zone, such as Z.",
 }
+_LIMITS = {"ge", "le"}
 
 
 def _field_error(entry: Any) -> FieldError:
     field = ".".join(str(part) for part in entry["loc"]) or "body"
-    plain = _PLAIN_WORDS.get(entry["type"])
-    return FieldError(field, plain or entry["msg"].removeprefix("Value error, "))
+    words = _PLAIN_WORDS.get(entry["type"], "{message}")
+    limits = {name: f"{value:,}" for name, value in entry.get("ctx", {}).items() if name in _LIMITS}
+    message = entry["msg"].removeprefix("Value error, ")
+    return FieldError(field, words.format(message=message, **limits))
 
 
 class NewGroup(Form):

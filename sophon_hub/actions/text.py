@@ -1,5 +1,6 @@
 """Cleaning of what people type: trimmed, NFC, no control characters, bounded."""
 
+import re
 import unicodedata
 from typing import Annotated
 
@@ -9,12 +10,13 @@ MAX_NAME = 200
 MAX_DESCRIPTION_BYTES = 64 * 1024
 MAX_MESSAGE = 1000
 
+_LINE_END = re.compile("\r\n?|[\u2028\u2029]")
 _DIRECTION_OVERRIDES = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _INVISIBLE = frozenset("\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u3164\uffa0\u2800")
 
 
 def clean(text: str, *, allowed: str = "") -> str:
-    """Trim and normalise; refuse what must not be in a text.
+    """Trim and normalise, line ends of all systems too; refuse what must not be in a text.
 
     Direction overrides count as control characters: they make one name look like another
     (Unicode TR 36, section 2.10.6).
@@ -22,7 +24,7 @@ def clean(text: str, *, allowed: str = "") -> str:
     Raises:
         ValueError: with a sentence for people.
     """
-    text = unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip()
+    text = unicodedata.normalize("NFC", _LINE_END.sub("\n", text)).strip()
     for character in text:
         category = unicodedata.category(character)
         if category == "Cs":

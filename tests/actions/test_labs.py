@@ -86,6 +86,7 @@ def test_a_new_lab_is_as_the_form_says(
 TOO_MUCH = [
     ("image", "nothing", "Give one of: lab"),
     ("image", "", "Give one of: lab"),
+    ("image", "\ud800", "Give one of: lab"),
     ("cpu_limit", 8.01, "at most 8 cores"),
     ("memory_limit", 8 * GIGABYTE + 1, "at most 8G of memory"),
 ]

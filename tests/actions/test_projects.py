@@ -100,7 +100,9 @@ def test_nobody_else_creates_projects(cast: Cast, name: str, refusal: type[Excep
         create(cast, name)
 
 
-@pytest.mark.parametrize("slug", ["nothing", "hidden", "", "\x00", "../optics"], ids=ascii)
+@pytest.mark.parametrize(
+    "slug", ["nothing", "hidden", "", "\x00", "\ud800", "../optics"], ids=ascii
+)
 def test_a_group_one_does_not_see_is_the_same_as_none(cast: Cast, slug: str) -> None:
     make.group(cast.session, "hidden", visibility=Visibility.PRIVATE)
     with pytest.raises(Invalid, match="no such group, or you may not see it") as refusal:

@@ -25,12 +25,25 @@ from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, require, require_person
 from sophon_hub.store import groups as store
 from sophon_hub.store import labs as lab_store
+from sophon_hub.store import people
 from sophon_hub.store import projects as project_store
 
 
 def sync(session: Session, group: ResearchGroup) -> None:
     """Have the worker make the Hub's groups and accounts equal to this research group."""
     jobs.enqueue(session, "sync_group", f"group:{group.id}", group_id=group.id)
+
+
+def lock_for(
+    session: Session, actor: Actor, permission: Permission, group: ResearchGroup
+) -> ResearchGroup:
+    """Lock the group and require the permission with the rights the actor has by then.
+
+    Whoever waited for the lock may just have been removed, or demoted, by who held it.
+    """
+    group = store.lock(session, group.id)
+    require(people.refresh_actor(session, actor), permission, group)
+    return group
 
 
 def create_group(session: Session, actor: Actor, form: NewGroup) -> ResearchGroup:
@@ -78,8 +91,7 @@ def edit_group(
     session: Session, actor: Actor, group: ResearchGroup, form: GroupChanges
 ) -> ResearchGroup:
     """Change name, description, visibility or access mode."""
-    group = store.lock(session, group.id)
-    require(actor, Permission.GROUP_EDIT, group)
+    group = lock_for(session, actor, Permission.GROUP_EDIT, group)
     changes = form.changes()
     if "visibility" in changes:
         _check_projects_fit(session, group, form.visibility)
@@ -177,8 +189,7 @@ def check_owner_stays(session: Session, group: ResearchGroup, leaving: int) -> N
 
 def delete_group(session: Session, actor: Actor, group: ResearchGroup) -> None:
     """Move a research group with its projects and labs to the trash; its labs are stopped."""
-    group = store.lock(session, group.id)
-    require(actor, Permission.GROUP_DELETE, group)
+    group = lock_for(session, actor, Permission.GROUP_DELETE, group)
     if group.deleted_at:
         raise Conflict("This group is in the trash already.")
     projects, labs = _lock_contents(session, group)
@@ -198,8 +209,7 @@ def _lock_contents(
 
 def restore_group(session: Session, actor: Actor, group: ResearchGroup) -> ResearchGroup:
     """Take a research group, and what went to the trash with it, out of the trash."""
-    group = store.lock(session, group.id)
-    require(actor, Permission.GROUP_DELETE, group)
+    group = lock_for(session, actor, Permission.GROUP_DELETE, group)
     if not group.deleted_at:
         raise Conflict("This group is not in the trash.")
     projects, labs = _lock_contents(session, group)

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from sophon_hub import audit, clock
 from sophon_hub.actions.forms import Approval, MemberSettings
-from sophon_hub.actions.groups import check_owner_stays, drop_request, sync
+from sophon_hub.actions.groups import check_owner_stays, drop_request, lock_for, sync
 from sophon_hub.errors import Conflict, Forbidden, Invalid, NotFound
 from sophon_hub.models import JoinRequest, MemberRole, Membership, Person, ResearchGroup
 from sophon_hub.policy.actor import Actor
@@ -19,8 +19,7 @@ def set_member(
     session: Session, actor: Actor, group: ResearchGroup, username: str, form: MemberSettings
 ) -> tuple[Membership, bool]:
     """Give somebody a role in the group, perhaps until a date. True when newly added."""
-    group = store.lock(session, group.id)
-    require(actor, Permission.GROUP_PEOPLE, group)
+    group = lock_for(session, actor, Permission.GROUP_PEOPLE, group)
     person = people.find_person(session, username)
     if person is None:
         raise Invalid.of("username", f"There is no account “{username}” at this hub.")
@@ -69,8 +68,7 @@ def _check_end(
 
 def remove_member(session: Session, actor: Actor, group: ResearchGroup, username: str) -> None:
     """Take somebody out of the group, at once."""
-    group = store.lock(session, group.id)
-    require(actor, Permission.GROUP_PEOPLE, group)
+    group = lock_for(session, actor, Permission.GROUP_PEOPLE, group)
     membership = _get_membership(session, group, username)
     check_owner_stays(session, group, membership.person_id)
     session.delete(membership)
@@ -92,8 +90,7 @@ def approve_request(
     session: Session, actor: Actor, group: ResearchGroup, username: str, form: Approval
 ) -> Membership:
     """Let somebody in who asked."""
-    group = store.lock(session, group.id)
-    require(actor, Permission.GROUP_PEOPLE, group)
+    group = lock_for(session, actor, Permission.GROUP_PEOPLE, group)
     request = _get_request(session, group, username)
     now = clock.utcnow()
     existing = session.get(Membership, (group.id, request.person_id))
@@ -117,8 +114,7 @@ def approve_request(
 
 def decline_request(session: Session, actor: Actor, group: ResearchGroup, username: str) -> None:
     """Turn somebody down who asked; they may ask again."""
-    group = store.lock(session, group.id)
-    require(actor, Permission.GROUP_PEOPLE, group)
+    group = lock_for(session, actor, Permission.GROUP_PEOPLE, group)
     session.delete(_get_request(session, group, username))
     audit.record(session, actor, "request:decline", group, username=username)
 

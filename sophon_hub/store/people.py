@@ -54,6 +54,8 @@ def find_actor(
 
 def refresh_actor(session: Session, actor: Actor) -> Actor:
     """The actor with the memberships as an action of this transaction left them."""
+    if actor.is_guest:
+        return actor
     session.flush()
     again = find_actor(
         session,

@@ -24,8 +24,11 @@ T = TypeVar("T")
 BUSY_SECONDS = 15
 """How long a writer waits for another process before it gives up."""
 
-ATTEMPTS = 3
+ATTEMPTS = 10
 """How often a transaction is run when another one gets in between."""
+
+LOST_RACES = {"40001", "40P01"}
+"""PostgreSQL's codes for a transaction given up for another: serialization, deadlock."""
 
 WRITE = "sophon_write"
 
@@ -99,5 +102,7 @@ def transact(engine: Engine, work: Callable[[Session], T]) -> T:
         except IntegrityError:
             continue
         except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) in LOST_RACES:
+                continue
             raise Unavailable("The database is busy; please try again.") from error
     raise Conflict("Somebody changed the same thing at the same moment; please try again.")

@@ -295,6 +295,7 @@ CASES: dict[str, Case] = {
 HELPERS = {
     "groups.check_owner_stays",
     "groups.drop_request",
+    "groups.lock_for",
     "groups.sync",
     "idempotency.once",  # runs one of the actions
     "people.note_person",  # nobody acts: it writes down what the Hub says

@@ -180,6 +180,27 @@ def test_a_removed_member_is_gone_at_once(cast: Cast) -> None:
         remove(cast, "barbara")
 
 
+@pytest.mark.parametrize("then", ["removed", "demoted", "ended"])
+def test_who_has_just_lost_the_right_to_act_does_not_act_any_more(
+    cast: Cast, now: StoppedClock, then: str
+) -> None:
+    """On PostgreSQL an owner may wait for the lock that another holds to remove them."""
+    give(cast, "grace", MemberRole.OWNER, until=now() + timedelta(days=1))
+    grace = cast.actor("grace")
+    if then == "removed":
+        remove(cast, "grace")
+    elif then == "demoted":
+        give(cast, "grace", MemberRole.MEMBER)
+    else:
+        now.forward(days=1)
+    form = MemberSettings(role=MemberRole.OWNER)
+    for username in ("grace", "alan"):
+        with pytest.raises(Forbidden):
+            set_member(cast.session, grace, cast.group, username, form)
+    with pytest.raises(Forbidden):
+        remove_member(cast.session, grace, cast.group, "ada")
+
+
 def ask(cast: Cast, name: str = "barbara") -> None:
     make.request(cast.session, cast.group, cast.people[name])
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from sophon_hub.errors import Conflict, Unavailable
 from sophon_hub.models import Person
-from sophon_hub.store.engine import reading, transact, writing
+from sophon_hub.store.engine import ATTEMPTS, reading, transact, writing
 from tests import make
 
 
@@ -50,7 +50,7 @@ def test_a_duplicate_is_tried_again_and_then_a_conflict(engine: Engine) -> None:
 
     with pytest.raises(Conflict, match="try again"):
         transact(engine, work)
-    assert len(attempts) == 3
+    assert len(attempts) == ATTEMPTS
 
 
 def test_a_duplicate_that_goes_away_succeeds(engine: Engine) -> None:
@@ -66,6 +66,23 @@ def test_a_database_that_does_not_answer_is_unavailable(engine: Engine) -> None:
 
     with pytest.raises(Unavailable):
         transact(engine, work)
+
+
+def test_a_transaction_given_up_for_another_is_run_again(engine: Engine) -> None:
+    class Deadlock(Exception):
+        sqlstate = "40P01"
+
+    attempts = []
+
+    def work(session: Session) -> None:
+        attempts.append(1)
+        make.person(session, "ada")
+        if len(attempts) == 1:
+            raise OperationalError("UPDATE", {}, Deadlock())
+
+    transact(engine, work)
+    assert usernames(engine) == ["ada"]
+    assert len(attempts) == 2
 
 
 def test_foreign_keys_hold(engine: Engine) -> None:

@@ -66,11 +66,13 @@ def _begin_sqlite(connection: Connection) -> None:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Session]:
-    """A session whose changes are thrown away.
+    """A session whose changes are thrown away, and which sees one moment whatever others write.
 
     Raises:
         Unavailable: the database does not answer.
     """
+    if engine.dialect.name == "postgresql":
+        engine = engine.execution_options(isolation_level="REPEATABLE READ")
     try:
         with Session(engine, autoflush=False) as session:
             yield session

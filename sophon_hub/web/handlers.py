@@ -137,11 +137,11 @@ class BaseHandler(HubOAuthenticated, RequestHandler):
         return actor
 
     def one_argument(self, name: str, default: str = "") -> str:
-        """A query argument that may be given once."""
-        values = self.get_query_arguments(name)
+        """A query argument that may be given once, as it came, control characters included."""
+        values = self.request.query_arguments.get(name, [])
         if len(values) > 1:
             raise Invalid.of(name, "Give this once.")
-        return values[0] if values else default
+        return self.decode_argument(values[0], name) if values else default
 
     def flag_argument(self, name: str) -> bool:
         """A query argument that is ``true`` or ``false``."""

@@ -72,7 +72,7 @@ def corner(session: Session, visibility: str) -> Corner:
     lab = session.scalars(
         select(Lab)
         .join(Lab.project)
-        .where(ResearchProject.slug == f"{visibility}-work")
+        .where(ResearchProject.slug == f"{visibility}-work", Lab.slug == "bench")
         .options(joinedload(Lab.project).joinedload(ResearchProject.group))
     ).one()
     return Corner(session, lab.project.group, lab.project, lab)

@@ -8,6 +8,7 @@ from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, Pref
 from jupyterhub._data import DATA_FILES_PATH
 from jupyterhub.services.auth import HubOAuth
 from jupyterhub.utils import url_path_join
+from tornado.util import import_object
 from tornado.web import Application, StaticFileHandler, url
 
 from sophon_hub import paths
@@ -15,7 +16,7 @@ from sophon_hub.secret_files import read_or_make_secret
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import make_engine
 from sophon_hub.web.portal import Portal
-from sophon_hub.web.routes import ROUTES
+from sophon_hub.web.routes import NOT_FOUND, ROUTES
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
 
@@ -83,6 +84,8 @@ def make_app(portal: Portal) -> Application:
     )
     return Application(
         rules,
+        default_handler_class=import_object(NOT_FOUND),
+        default_handler_args={"portal": portal},
         cookie_secret=read_or_make_secret(
             portal.settings.prepare_data_dir() / "portal-cookie-secret"
         ),

@@ -55,6 +55,41 @@ API_ROUTES = [
     ("api/.*", "sophon_hub.api.base.UnknownAddress", "api-unknown"),
 ]
 
-PAGE_ROUTES: list[tuple[str, str, str]] = []
+_PAGES = "sophon_hub.pages"
+_GROUP_PAGE = f"groups/{SLUG}"
+_PROJECT_PAGE = f"projects/{SLUG}"
+_LAB_PAGE = f"{_PROJECT_PAGE}/labs/{SLUG}"
+
+# what is called "new" comes before what has a slug; slugs of that name are reserved
+PAGE_ROUTES: list[tuple[str, str, str]] = [
+    ("", f"{_PAGES}.home.HomePage", "home"),
+    ("login", f"{_PAGES}.signin.LoginPage", "login"),
+    ("oauth_callback", f"{_PAGES}.signin.OAuthCallback", "oauth-callback"),
+    ("settings", f"{_PAGES}.home.SettingsPage", "settings"),
+    ("trash", f"{_PAGES}.home.TrashPage", "trash"),
+    ("groups", f"{_PAGES}.groups.GroupsPage", "groups"),
+    ("groups/new", f"{_PAGES}.groups.NewGroupPage", "group-new"),
+    (_GROUP_PAGE, f"{_PAGES}.groups.GroupPage", "group"),
+    (f"{_GROUP_PAGE}/edit", f"{_PAGES}.groups.EditGroupPage", "group-edit"),
+    (f"{_GROUP_PAGE}/delete", f"{_PAGES}.groups.DeleteGroupPage", "group-delete"),
+    (f"{_GROUP_PAGE}/people", f"{_PAGES}.people.PeoplePage", "group-people"),
+    (f"{_GROUP_PAGE}/requests", f"{_PAGES}.people.RequestsPage", "group-requests"),
+    (f"{_GROUP_PAGE}/events", f"{_PAGES}.events.GroupEventsPage", "group-events"),
+    ("projects", f"{_PAGES}.projects.ProjectsPage", "projects"),
+    ("projects/new", f"{_PAGES}.projects.NewProjectPage", "project-new"),
+    (_PROJECT_PAGE, f"{_PAGES}.projects.ProjectPage", "project"),
+    (f"{_PROJECT_PAGE}/edit", f"{_PAGES}.project_edit.EditProjectPage", "project-edit"),
+    (f"{_PROJECT_PAGE}/delete", f"{_PAGES}.projects.DeleteProjectPage", "project-delete"),
+    (f"{_PROJECT_PAGE}/trash", f"{_PAGES}.projects.ProjectTrashPage", "project-trash"),
+    (f"{_PROJECT_PAGE}/events", f"{_PAGES}.events.ProjectEventsPage", "project-events"),
+    (f"{_PROJECT_PAGE}/labs/new", f"{_PAGES}.labs.NewLabPage", "lab-new"),
+    (_LAB_PAGE, f"{_PAGES}.labs.LabPage", "lab"),
+    (f"{_LAB_PAGE}/edit", f"{_PAGES}.labs.EditLabPage", "lab-edit"),
+    (f"{_LAB_PAGE}/start", f"{_PAGES}.labs.StartLabPage", "lab-start"),
+    (f"{_LAB_PAGE}/delete", f"{_PAGES}.labs.DeleteLabPage", "lab-delete"),
+]
+
+NOT_FOUND = f"{_PAGES}.signin.NothingHere"
+"""The page for every address that is in no table."""
 
 ROUTES = [*API_ROUTES, *PAGE_ROUTES]

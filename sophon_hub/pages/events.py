@@ -1,0 +1,177 @@
+"""What happened in a research group or project, in sentences."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sophon_hub.models import AuditEvent
+from sophon_hub.pages.base import PageHandler, Values
+from sophon_hub.pages.projects import group_brief
+from sophon_hub.pages.words import memory
+from sophon_hub.policy.actor import Actor
+from sophon_hub.policy.permissions import Permission, require
+from sophon_hub.store import events, groups, projects
+from sophon_hub.store.engine import Session
+from sophon_hub.web import present
+
+Detail = Mapping[str, Any]
+
+_FIELDS = {
+    "name": "the name",
+    "description": "the description",
+    "visibility": "the visibility",
+    "access": "who may join",
+    "group": "the group",
+    "image": "the image",
+    "internet": "Internet access",
+    "cpu_limit": "the processor limit",
+    "memory_limit": "the memory limit",
+}
+_VALUES: dict[str, Callable[[Any], str]] = {
+    "memory_limit": lambda value: memory(value) or "the default",
+    "cpu_limit": lambda value: "the default" if value is None else f"{value:g} cores",
+    "internet": lambda value: "on" if value else "off",
+}
+
+
+def _changes(detail: Detail) -> str:
+    """Which fields were changed from what to what; long texts only by name."""
+    before, after = detail.get("before") or {}, detail.get("after") or {}
+    parts = []
+    for name, value in after.items():
+        old = before.get(name)
+        if old == value:
+            continue
+        part = _FIELDS.get(name, name)
+        if name != "description":
+            write = _VALUES.get(name, str)
+            part += f" from “{write(old)}” to “{write(value)}”"
+        parts.append(part)
+    return "changed " + ", ".join(parts) if parts else "saved it without changes"
+
+
+def _until(values: Detail) -> str:
+    end = values.get("expires_at")
+    return f", until {str(end)[:10]}" if end else ""
+
+
+def _member(detail: Detail) -> str:
+    before, after = detail.get("before") or {}, detail.get("after") or {}
+    who = detail.get("username", "somebody")
+    if not before:
+        return f"added {who} as {after.get('role')}{_until(after)}"
+    was = f"{before.get('role')}{_until(before)}"
+    return f"changed {who} from {was} to {after.get('role')}{_until(after)}"
+
+
+def _reason(detail: Detail) -> str:
+    return f": {detail['reason']}" if detail.get("reason") else ""
+
+
+_SENTENCES: dict[str, Callable[[Detail], str]] = {
+    "group:create": lambda _: "created the group",
+    "group:edit": _changes,
+    "group:join": lambda _: "joined the group",
+    "group:ask": lambda _: "asked to join the group",
+    "group:leave": lambda _: "left the group",
+    "group:delete": lambda _: "moved the group to the trash",
+    "group:restore": lambda _: "took the group out of the trash",
+    "member:add": _member,
+    "member:change": _member,
+    "member:remove": lambda detail: f"removed {detail.get('username')} from the group",
+    "request:approve": lambda detail: f"let {detail.get('username')} in as {detail.get('role')}",
+    "request:decline": lambda detail: f"declined the request of {detail.get('username')}",
+    "request:withdraw": lambda _: "withdrew the request to join",
+    "project:create": lambda _: "created the project",
+    "project:edit": _changes,
+    "project:delete": lambda _: "moved the project to the trash",
+    "project:restore": lambda _: "took the project out of the trash",
+    "lab:create": lambda _: "created the lab",
+    "lab:edit": _changes,
+    "lab:start": lambda _: "started the lab",
+    "lab:stop": lambda _: "stopped the lab",
+    "lab:open": lambda _: "opened the lab",
+    "lab:lock": lambda detail: f"locked the lab{_reason(detail)}",
+    "lab:unlock": lambda _: "unlocked the lab",
+    "lab:delete": lambda _: "moved the lab to the trash",
+    "lab:restore": lambda _: "took the lab out of the trash",
+}
+_ICONS = {
+    "group": "fa-users",
+    "member": "fa-user",
+    "request": "fa-envelope",
+    "project": "fa-folder",
+    "lab": "fa-flask",
+}
+_WAYS = {"api": "through the API", "cli": "on the command line", "system": "by the hub"}
+
+
+def sentence(action: str, detail: Detail) -> str:
+    """What was done, to follow the name of who did it."""
+    write = _SENTENCES.get(action)
+    if write:
+        return write(detail)
+    noun, _, verb = action.partition(":")
+    return f"did “{verb.replace('-', ' ')}” to the {noun}"
+
+
+def line(event: AuditEvent) -> Values:
+    """An event as a line of the page."""
+    shown = present.event(event)
+    noun = event.action.partition(":")[0]
+    subject = event.subject
+    address = None
+    if noun == "lab" and "/" in subject:
+        project, _, lab = subject.partition("/")
+        address = f"projects/{project}/labs/{lab}"
+    elif noun == "project":
+        address = f"projects/{subject}"
+    return {
+        "at": shown["at"],
+        "actor": event.actor or "The hub",
+        "sentence": sentence(event.action, event.detail),
+        "icon": _ICONS.get(noun, "fa-circle-info"),
+        "subject": subject if address else None,
+        "address": address,
+        "way": _WAYS.get(event.via, ""),
+    }
+
+
+class GroupEventsPage(PageHandler):
+    """What happened in a research group."""
+
+    section = "groups"
+
+    async def get(self, slug: str) -> None:
+        """List it, newest first."""
+        paging = self.page_paging()
+
+        def work(session: Session, actor: Actor) -> Values:
+            group = groups.get_group(session, actor, slug)
+            require(actor, Permission.EVENTS_SEE, group)
+            page = events.list_events(session, group, paging)
+            lines = [line(event) for event in page.items]
+            return {"group": group_brief(group), "page": present.listing(page, lines)}
+
+        await self.show_read("groups/events.html", work)
+
+
+class ProjectEventsPage(PageHandler):
+    """What happened in a project."""
+
+    section = "projects"
+
+    async def get(self, slug: str) -> None:
+        """List it, newest first."""
+        paging = self.page_paging()
+
+        def work(session: Session, actor: Actor) -> Values:
+            project = projects.get_project(session, actor, slug)
+            require(actor, Permission.EVENTS_SEE, project)
+            page = events.list_events(session, project, paging)
+            return {
+                "project": {"slug": project.slug, "name": project.name},
+                "group": group_brief(project.group),
+                "page": present.listing(page, [line(event) for event in page.items]),
+            }
+
+        await self.show_read("projects/events.html", work)

@@ -1,0 +1,121 @@
+"""The front page, what it says about the hub, and the trash."""
+
+from sophon_hub import clock
+from sophon_hub.actions.forms import InstanceChanges
+from sophon_hub.actions.instance import edit_instance
+from sophon_hub.errors import Conflict, Forbidden, Invalid
+from sophon_hub.models import Visibility
+from sophon_hub.pages.base import FormState, PageHandler, Values
+from sophon_hub.policy.actor import Actor
+from sophon_hub.policy.permissions import require_person
+from sophon_hub.store import groups, labs, people, projects
+from sophon_hub.store.engine import Session
+from sophon_hub.store.instance import get_instance
+from sophon_hub.store.paging import Paging
+from sophon_hub.web import present
+
+SHOWN = 12
+
+
+class HomePage(PageHandler):
+    """What this hub is; for people who are signed in, what is theirs."""
+
+    section = "home"
+
+    async def get(self) -> None:
+        """Show the front page of guests or the overview of a person."""
+        settings = self.portal.settings
+
+        def guest(session: Session, actor: Actor) -> Values:
+            page = projects.list_projects(
+                session, actor, Paging(SHOWN), visibility=Visibility.PUBLIC
+            )
+            return {
+                "instance": present.instance(get_instance(session), settings),
+                "projects": [present.project(item, actor) for item in page.items],
+                "total": page.total,
+            }
+
+        def person(session: Session, actor: Actor) -> Values:
+            page = projects.list_projects(session, actor, Paging(SHOWN), mine=True)
+            return {
+                "groups": [
+                    {**_brief(group), "role": actor.role_in(group.id)}
+                    for group in people.list_own_groups(session, actor)
+                ],
+                "projects": [present.project(item, actor) for item in page.items],
+                "total": page.total,
+                "labs": [
+                    {**present.lab(lab, actor, settings), "project_name": lab.project.name}
+                    for lab in labs.list_active_labs(session, actor)
+                    if lab.state.has_server
+                ],
+            }
+
+        if (await self.caller()).username is None:
+            await self.show_read("home/welcome.html", guest)
+        else:
+            values = await self.read(person)
+            values["mark"] = self.mark_of(values["labs"])
+            if not self.is_unchanged(values["mark"]):
+                await self.show("home/overview.html", **values)
+
+
+def _brief(group: object) -> Values:
+    return {name: getattr(group, name) for name in ("slug", "name", "visibility")}
+
+
+class SettingsPage(PageHandler):
+    """Name and description of the hub, for administrators."""
+
+    async def get(self) -> None:
+        """Show the form."""
+
+        def work(session: Session, actor: Actor) -> Values:
+            _require_admin(actor)
+            instance = get_instance(session)
+            values = {"name": instance.name, "description": instance.description}
+            return {"form": FormState(values)}
+
+        await self.show_read("home/settings.html", work)
+
+    async def post(self) -> None:
+        """Change them."""
+        try:
+            form = self.form(InstanceChanges)
+            await self.act(lambda session, actor: edit_instance(session, actor, form))
+        except (Invalid, Conflict) as error:
+            await self.read(lambda session, actor: _require_admin(actor))
+            state = FormState.refused(self.typed(), error)
+            await self.show("home/settings.html", state.status, form=state)
+            return
+        self.forget_name()
+        self.say("The hub's name and description are changed.")
+        self.go_on()
+
+
+def _require_admin(actor: Actor) -> None:
+    require_person(actor)
+    if not actor.is_admin:
+        raise Forbidden("Only administrators change this.")
+
+
+class TrashPage(PageHandler):
+    """What was deleted and can still come back."""
+
+    async def get(self) -> None:
+        """List groups and projects in the trash that the person owns."""
+        paging = Paging(200)
+
+        def work(session: Session, actor: Actor) -> Values:
+            require_person(actor)
+            now = clock.utcnow()
+            gone = groups.list_groups(session, actor, paging, now=now, trash=True)
+            lost = projects.list_projects(session, actor, paging, trash=True)
+            return {
+                "groups": [present.group(item, actor) for item in gone.items],
+                "projects": [present.project(item, actor) for item in lost.items],
+                "days": self.portal.settings.retention_days,
+            }
+
+        await self.show_read("home/trash.html", work)

@@ -93,7 +93,7 @@ class PageHandler(BaseHandler):
                 self.clear_cookie(TRIED, path=self.portal.prefix)
         elif session_id and not tried and not self.is_partial:
             self._put_cookie(TRIED, mark, days=1)
-            self.redirect(self.get_login_url())
+            self.send_to(self.sign_in_address())
 
     def get_current_user(self) -> Any:
         """For JupyterHub's code: who was recognised, without asking the Hub once more."""
@@ -118,7 +118,7 @@ class PageHandler(BaseHandler):
 
     def go_on(self, *parts: str) -> None:
         """After a form was accepted: show a page, which a reload does not send again."""
-        self.redirect(self.address(*parts), status=303)
+        self.send_to(self.address(*parts), status=303)
 
     def say(self, text: str, kind: str = "success") -> None:
         """Show a message on the next page."""
@@ -217,7 +217,7 @@ class PageHandler(BaseHandler):
         status = document["status"]
         if status == 401 and self.request.method in SAFE_METHODS:
             if not self.is_partial:
-                self.redirect(self.get_login_url())
+                self.send_to(self.sign_in_address())
                 return
             self.set_header("HX-Refresh", "true")
         name = self.application.settings.get("instance_name", ("",))[0]

@@ -15,9 +15,9 @@ class LoginPage(PageHandler):
     async def get(self) -> None:
         """Go to the Hub as a guest; come back signed in."""
         if await self.caller() == GUEST:
-            self.redirect(self.get_login_url())
+            self.send_to(self.sign_in_address())
             return
-        self.redirect(self._next())
+        self.send_to(self._next())
 
     def _next(self) -> str:
         """The page to come back to; only pages of the portal."""
@@ -54,9 +54,9 @@ class NothingHere(PageHandler):
         """Answer 404, but forgive a missing or superfluous slash at the end."""
         path = self.request.path
         if path + "/" == self.portal.prefix:
-            self.redirect(self.portal.prefix)
+            self.send_to(self.portal.prefix)
         elif path.startswith(self.portal.prefix) and path.endswith("/") and "//" not in path:
-            self.redirect(path.rstrip("/"))
+            self.send_to(path.rstrip("/"))
         else:
             self.send_error(404)
 

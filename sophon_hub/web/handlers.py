@@ -157,6 +157,14 @@ class BaseHandler(HubOAuthenticated, RequestHandler):
             raise Invalid.of("limit", "Give a whole number from 1 to 200.")
         return Paging(int(limit), self.one_argument("cursor") or None)
 
+    def send_to(self, address: str, status: int = 302) -> None:
+        """Answer with a redirect."""
+        self.redirect(address, status=status)
+
+    def sign_in_address(self) -> str:
+        """Where the Hub signs somebody in and then sends them back to this page."""
+        return str(self.get_login_url())
+
     async def head(self, *args: str, **kwargs: str) -> None:
         """Answer as GET does, without the body (which Tornado drops)."""
         answer = self.get(*args, **kwargs)

@@ -62,39 +62,42 @@ class RunningHub:
             check=False,
         )
 
-    def launch(self) -> subprocess.Popen[bytes]:
-        """Start the process, without waiting for anything."""
-        with self.log_file.open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "jupyterhub", "-f", REPOSITORY / "jupyterhub_config.py"],
-                env=self.environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=self.log_file.parent,
-            )
+    def _jupyterhub(self) -> dict[str, Any]:
+        """How `jupyterhub` is started, for subprocess."""
+        return {
+            "args": [sys.executable, "-m", "jupyterhub", "-f", REPOSITORY / "jupyterhub_config.py"],
+            "env": self.environment,
+            "cwd": self.log_file.parent,
+        }
 
     def run_to_the_end(self) -> tuple[int, str]:
         """Start a hub that is expected to refuse; its exit code and all it said."""
-        before = self._log_size()
-        code = self.launch().wait(60)
-        return code, self._log_since(before).decode()
+        ended = subprocess.run(
+            **self._jupyterhub(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return ended.returncode, ended.stdout
 
     def start(self) -> None:
         """Migrate, start, and wait until the portal answers through the proxy."""
         assert self.command("migrate").returncode == 0
-        before = self._log_size()
-        self.process = self.launch()
+        with self.log_file.open("wb") as log:
+            self.process = subprocess.Popen(
+                **self._jupyterhub(), stdout=log, stderr=subprocess.STDOUT
+            )
         # what a killed hub left behind would answer, too
-        wait_for(lambda: b"is now running" in self._log_since(before), "the hub to run")
+        wait_for(self._says_it_runs, "the hub to run")
         wait_for(self.is_up, "the portal to answer")
 
-    def _log_size(self) -> int:
-        return self.log_file.stat().st_size if self.log_file.exists() else 0
-
-    def _log_since(self, before: int) -> bytes:
-        said = self.log_file.read_bytes()[before:]
-        assert self.process is None or self.process.poll() is None, said.decode()
-        return said
+    def _says_it_runs(self) -> bool:
+        said = self.log_file.read_text()
+        assert self.process is not None
+        assert self.process.poll() is None, said
+        return "JupyterHub is now running" in said
 
     def is_up(self) -> bool:
         """Whether the portal answers through the proxy."""

@@ -1,5 +1,7 @@
 """The trash: what goes together comes back together, and nothing else does."""
 
+from dataclasses import dataclass
+
 import pytest
 from sqlalchemy import select
 
@@ -19,18 +21,22 @@ def now(stopped_clock: StoppedClock) -> StoppedClock:
     return stopped_clock
 
 
+@dataclass
+class Things:
+    """Two projects with their labs, in one group."""
+
+    lens: ResearchProject
+    lab: Lab
+    slugs: tuple[str, ...] = ("lens", "lens/a", "lens/b", "mirror", "mirror/a")
+
+
 @pytest.fixture
-def things(cast: Cast) -> dict[str, ResearchProject | Lab]:
-    """Two projects, three labs."""
+def things(cast: Cast) -> Things:
     lens = make.project(cast.session, cast.group, "lens", visibility=Visibility.PUBLIC)
     mirror = make.project(cast.session, cast.group, "mirror")
-    return {
-        "lens": lens,
-        "mirror": mirror,
-        "lens/a": make.lab(cast.session, lens, "a"),
-        "lens/b": make.lab(cast.session, lens, "b"),
-        "mirror/a": make.lab(cast.session, mirror, "a"),
-    }
+    make.lab(cast.session, lens, "b")
+    make.lab(cast.session, mirror, "a")
+    return Things(lens, make.lab(cast.session, lens, "a"))
 
 
 def in_trash(cast: Cast) -> set[str]:
@@ -46,13 +52,10 @@ def in_trash(cast: Cast) -> set[str]:
     return gone | {f"{project}/{lab}" for project, lab in cast.session.execute(labs)}
 
 
-Things = dict[str, ResearchProject | Lab]
-
-
 def test_a_group_goes_with_all_it_has_and_comes_back_with_it(cast: Cast, things: Things) -> None:
     delete_group(cast.session, cast.actor("ada"), cast.group)
-    assert in_trash(cast) == {"optics", *things}
-    assert {thing.deleted_by_id for thing in things.values()} == {cast.people["ada"].id}
+    assert in_trash(cast) == {"optics", *things.slugs}
+    assert things.lens.deleted_by_id == things.lab.deleted_by_id == cast.people["ada"].id
     restored = restore_group(cast.session, cast.actor("root"), cast.group)
     assert in_trash(cast) == set()
     assert restored.deleted_by_id is None
@@ -62,15 +65,13 @@ def test_what_was_deleted_before_stays_in_the_trash(
     cast: Cast, things: Things, now: StoppedClock
 ) -> None:
     ada = cast.actor("ada")
-    lens, lab = things["lens"], things["lens/a"]
-    assert isinstance(lens, ResearchProject)
-    assert isinstance(lab, Lab)
+    lens, lab = things.lens, things.lab
     delete_lab(cast.session, ada, lab)
     now.forward(days=1)
     delete_project(cast.session, ada, lens)
     now.forward(days=1)
     delete_group(cast.session, ada, cast.group)
-    assert in_trash(cast) == {"optics", *things}
+    assert in_trash(cast) == {"optics", *things.slugs}
     restore_group(cast.session, ada, cast.group)
     assert in_trash(cast) == {"lens", "lens/a", "lens/b"}
     restore_project(cast.session, ada, lens)
@@ -83,9 +84,7 @@ def test_nothing_comes_back_before_what_it_is_in(
     cast: Cast, things: Things, now: StoppedClock
 ) -> None:
     ada = cast.actor("ada")
-    lens, lab = things["lens"], things["lens/a"]
-    assert isinstance(lens, ResearchProject)
-    assert isinstance(lab, Lab)
+    lens, lab = things.lens, things.lab
     delete_project(cast.session, ada, lens)
     with pytest.raises(Conflict, match="restore the project first"):
         restore_lab(cast.session, ada, lab)
@@ -97,8 +96,7 @@ def test_nothing_comes_back_before_what_it_is_in(
 
 def test_nothing_goes_or_comes_back_twice(cast: Cast, things: Things) -> None:
     ada, session = cast.actor("ada"), cast.session
-    lens = things["lens"]
-    assert isinstance(lens, ResearchProject)
+    lens = things.lens
     with pytest.raises(Conflict, match="not in the trash"):
         restore_project(session, ada, lens)
     with pytest.raises(Conflict, match="not in the trash"):
@@ -113,8 +111,7 @@ def test_nothing_goes_or_comes_back_twice(cast: Cast, things: Things) -> None:
 
 @pytest.mark.parametrize("what", ["group", "project"])
 def test_labs_that_go_to_the_trash_are_stopped(cast: Cast, things: Things, what: str) -> None:
-    lens = things["lens"]
-    assert isinstance(lens, ResearchProject)
+    lens = things.lens
     labs = {state: make.lab(cast.session, lens, str(state), state=state) for state in LabState}
     if what == "group":
         delete_group(cast.session, cast.actor("ada"), cast.group)
@@ -132,8 +129,7 @@ def test_labs_that_go_to_the_trash_are_stopped(cast: Cast, things: Things, what:
 
 
 def test_what_is_in_the_trash_is_gone_for_members_and_strangers(cast: Cast, things: Things) -> None:
-    lens = things["lens"]
-    assert isinstance(lens, ResearchProject)
+    lens = things.lens
     delete_group(cast.session, cast.actor("ada"), cast.group)
     for name in ("guest", "barbara", "alan", "grace"):
         with pytest.raises(NotFound):
@@ -143,8 +139,7 @@ def test_what_is_in_the_trash_is_gone_for_members_and_strangers(cast: Cast, thin
 
 
 def test_members_neither_delete_nor_restore(cast: Cast, things: Things) -> None:
-    lens = things["lens"]
-    assert isinstance(lens, ResearchProject)
+    lens = things.lens
     for name in ("alan", "grace", "barbara"):
         with pytest.raises(Forbidden):
             delete_group(cast.session, cast.actor(name), cast.group)

@@ -6,7 +6,7 @@ from typing import Any
 from sophon_hub.models import AuditEvent
 from sophon_hub.pages.base import PageHandler, Values
 from sophon_hub.pages.projects import group_brief
-from sophon_hub.pages.words import memory
+from sophon_hub.pages.words import last_day, memory
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, require
 from sophon_hub.store import events, groups, projects
@@ -51,7 +51,7 @@ def _changes(detail: Detail) -> str:
 
 def _until(values: Detail) -> str:
     end = values.get("expires_at")
-    return f", until {str(end)[:10]}" if end else ""
+    return f", until {last_day(end)}" if end else ""
 
 
 def _member(detail: Detail) -> str:

@@ -68,15 +68,11 @@ def when(value: str | datetime | None) -> Markup:
     )
 
 
-def day(value: str | datetime | None) -> Markup:
-    """The day on which something ends: the last one that is included."""
+def last_day(value: str | datetime | None) -> str:
+    """The last day before a moment, as date fields of forms have it."""
     if value is None:
-        return Markup("")
-    moment = _moment(value)
-    last = moment - timedelta(seconds=1)
-    return Markup('<time datetime="{}">{}</time>').format(
-        clock.rfc3339(moment), last.strftime("%Y-%m-%d")
-    )
+        return ""
+    return (_moment(value) - timedelta(seconds=1)).strftime("%Y-%m-%d")
 
 
 def memory(amount: int | None) -> str:
@@ -114,7 +110,7 @@ def install(environment: Environment) -> None:
     """Make all of this known to templates."""
     filters: dict[str, Any] = {
         "when": when,
-        "day": day,
+        "last_day": last_day,
         "memory": memory,
         "demote": demote,
         "excerpt": excerpt,

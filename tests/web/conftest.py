@@ -27,6 +27,7 @@ from tornado.web import Application, create_signed_value
 
 from sophon_hub.models import AuditEvent
 from sophon_hub.settings import Sophon
+from sophon_hub.store import schema
 from sophon_hub.store.engine import make_engine, writing
 from sophon_hub.web.app import make_app, make_portal
 from sophon_hub.web.portal import Portal
@@ -238,6 +239,16 @@ def load(engine: Engine, path: Path) -> None:
     source.close()
 
 
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database without rows, to load."""
+    path = tmp_path_factory.mktemp("empty") / "sophon.sqlite"
+    engine = make_engine(f"sqlite:///{path}")
+    schema.upgrade(engine)
+    engine.dispose()
+    return path
+
+
 @pytest.fixture(scope="module")
 def module_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """The database of a module, to be loaded for each test."""
@@ -247,19 +258,19 @@ def module_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 @pytest.fixture
-async def site(server: Site, module_engine: Engine, empty_sqlite: Path) -> Site:
+async def site(server: Site, module_engine: Engine, empty_file: Path) -> Site:
     """A portal whose database is empty."""
-    load(module_engine, empty_sqlite)
+    load(module_engine, empty_file)
     server.reset(module_engine)
     return server
 
 
 @pytest.fixture(scope="session")
-def populated(empty_sqlite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def populated(empty_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with `tests.web.world` in it, to load."""
     path = tmp_path_factory.mktemp("world") / "sophon.sqlite"
     engine = make_engine(f"sqlite:///{path}")
-    load(engine, empty_sqlite)
+    load(engine, empty_file)
     with writing(engine) as session:
         world.enter(session)
     engine.dispose()

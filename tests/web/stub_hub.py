@@ -19,7 +19,8 @@ SERVICE_TOKEN = "token-of-the-portal"
 class StubHub:
     """Accounts of the Hub; ``requests`` are the paths that were asked for.
 
-    ``broken`` is a status with which the Hub answers everything.
+    ``broken`` is a status with which the Hub answers everything, ``broken_accounts`` one for
+    questions about accounts.
     """
 
     admins: set[str] = field(default_factory=lambda: {"root"})
@@ -27,6 +28,7 @@ class StubHub:
     tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     broken: int | None = None
+    broken_accounts: int | None = None
     _given_out: int = 0
     port: int = 0
     _server: HTTPServer | None = None
@@ -34,7 +36,8 @@ class StubHub:
     def reset(self) -> None:
         """Forget accounts and tokens."""
         self.admins = {"root"}
-        self.accounts, self.tokens, self.requests, self.broken = set(), {}, [], None
+        self.accounts, self.tokens, self.requests = set(), {}, []
+        self.broken = self.broken_accounts = None
 
     @property
     def api_url(self) -> str:
@@ -86,6 +89,7 @@ class _Handler(RequestHandler):
         self.hub = hub
 
     def prepare(self) -> None:
+        self.set_header("Content-Type", "application/json")
         self.hub.requests.append(self.request.path)
         if self.hub.broken:
             raise HTTPError(self.hub.broken)
@@ -111,6 +115,8 @@ class _Account(_Handler):
     def get(self, username: str) -> None:
         if self.bearer() != SERVICE_TOKEN:
             raise HTTPError(403)
+        if self.hub.broken_accounts:
+            raise HTTPError(self.hub.broken_accounts)
         if username not in self.hub.accounts:
             raise HTTPError(404)
         self.write(

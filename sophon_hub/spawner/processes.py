@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 else:
     Base = object
 
+SERVER = "jupyterhub-singleuser"
 KEPT_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "TZ")
 
 
@@ -41,7 +42,8 @@ class ProcessPart(Base):
         self.home_dir = str(home)
         self.notebook_dir = str(home)
         self.env_keep = list(KEPT_ENVIRONMENT)
-        self.cmd = [str(Path(sys.executable).with_name("jupyterhub-singleuser"))]
+        if self.cmd == [SERVER]:  # else the site has one of its own
+            self.cmd = [str(Path(sys.executable).with_name(SERVER))]
         self.interrupt_timeout = settings.stop_timeout
         self.ip, self.port = "127.0.0.1", random_port()
         if os.geteuid() == 0:
@@ -104,4 +106,5 @@ def _birth(pid: int) -> str:
     except OSError:
         return ""
     # the name in parentheses may itself contain spaces and parentheses
-    return stat.rpartition(")")[2].split()[19]
+    fields = stat.rpartition(")")[2].split()
+    return "" if fields[0] == "Z" else fields[19]

@@ -49,3 +49,24 @@ def hub(make_hub: Callable[..., HubProcess]) -> HubProcess:
 def slug(request: pytest.FixtureRequest) -> str:
     """A slug no other test uses."""
     return f"p{secrets.token_hex(4)}"
+
+
+@pytest.fixture(scope="session")
+def make_process_hub(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[..., HubProcess]]:
+    """Makes Hubs that run labs as processes and never ask for an engine."""
+    made: list[HubProcess] = []
+
+    def make(**environment: Any) -> HubProcess:
+        directory = tmp_path_factory.mktemp("process-hub")
+        texts = {name: str(value) for name, value in environment.items()}
+        hub = HubProcess(directory, "sophontest-none", {"DOCKER_HOST": "unix:///none", **texts})
+        made.append(hub)
+        return hub
+
+    yield make
+    for hub in made:
+        if hub.process is not None and hub.process.poll() is None:
+            hub.stop_all_labs()
+        hub.stop()

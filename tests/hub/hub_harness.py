@@ -61,6 +61,7 @@ c.ConfigurableHTTPProxy.pid_file = f"{settings.data_dir}/proxy.pid"
 c.ConfigurableHTTPProxy.auth_token = "{proxy_token}"
 c.JupyterHub.authenticator_class = "dummy"
 c.DummyAuthenticator.allow_all = True
+c.Authenticator.admin_users = {"root-admin"}
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.cleanup_servers = False
 c.Spawner.poll_interval = 1
@@ -261,6 +262,11 @@ class HubProcess:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid_file.read_text()), signal.SIGTERM)
 
+    def stop_all_labs(self) -> None:
+        for user in self.expect("GET", "/users?state=active").json():
+            for server in user["servers"].values():
+                HubLab(self, user["name"], server["name"], "").stop()
+
     def log(self) -> str:
         return self.log_file.read_text(errors="replace")
 
@@ -294,6 +300,7 @@ class HubProcess:
         return HubLab(self, account, lab, uid)
 
     def token_of(self, user: str) -> str:
+        """A token for the Hub's API (labs do not take it: group filters mean nothing there)."""
         self.add_user(user)
         return str(self.expect("POST", f"/users/{user}/tokens", json={}).json()["token"])
 
@@ -380,14 +387,16 @@ class HubLab:
                 if line.startswith(b"data: "):
                     yield json.loads(line.removeprefix(b"data: "))
 
-    def status_for(self, token: str, path: str = "/api/status") -> int:
-        """What a person with this token gets from the lab itself."""
-        return requests.get(
-            self.url + path,
-            headers={"Authorization": f"token {token}"},
-            allow_redirects=False,
-            timeout=PATIENCE,
-        ).status_code
+    def status_in(self, browser: requests.Session) -> int:
+        """What a person gets from the lab itself, after all the Hub's redirects."""
+        page = browser.get(f"{self.url}/lab", timeout=PATIENCE)
+        if page.status_code == 200 and not page.url.startswith(self.url):
+            return 0  # a page of the Hub's: consent, or login
+        return page.status_code
+
+    def answers(self) -> bool:
+        """Whether the lab answers somebody who may access every server."""
+        return self.hub.api.get(f"{self.url}/api/status", timeout=PATIENCE).ok
 
 
 def run_in(container: str, *command: str) -> tuple[int, str]:

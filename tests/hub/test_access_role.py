@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from jupyterhub import orm, roles
 
+from sophon_hub import names
 from sophon_hub.spawner.access import ensure_role, skip_consent
 
 
@@ -22,7 +23,7 @@ def db() -> Iterator[Any]:
 def test_the_role_has_exactly_two_scopes_and_belongs_to_the_people(db: Any) -> None:
     ensure_role(db, "optics")
 
-    role = orm.Role.find(db, "sophon-optics")
+    role = orm.Role.find(db, names.hub_role("optics"))
     assert set(role.scopes) == {
         "access:servers!group=sophon-optics-labs",
         "read:servers!group=sophon-optics-labs",
@@ -45,10 +46,11 @@ def test_doing_it_again_changes_nothing(db: Any) -> None:
 
 def test_a_role_that_was_changed_is_put_right(db: Any) -> None:
     ensure_role(db, "optics")
-    wide = {"name": "sophon-optics", "scopes": ["admin:servers", "access:servers"]}
+    wide = {"name": names.hub_role("optics"), "scopes": ["admin:servers", "access:servers"]}
     role = roles.create_role(db, wide)
     role.managed_by_auth = False
-    roles.strip_role(db, orm.Group.find(db, "sophon-optics-people"), rolename="sophon-optics")
+    people = orm.Group.find(db, "sophon-optics-people")
+    roles.strip_role(db, people, rolename=role.name)
 
     ensure_role(db, "optics")
 
@@ -65,7 +67,7 @@ def test_two_groups_stay_apart(db: Any) -> None:
     ensure_role(db, "acoustics")
 
     for slug, other in (("optics", "acoustics"), ("acoustics", "optics")):
-        role = orm.Role.find(db, f"sophon-{slug}")
+        role = orm.Role.find(db, names.hub_role(slug))
         assert not any(other in scope for scope in role.scopes)
         assert [group.name for group in role.groups] == [f"sophon-{slug}-people"]
 

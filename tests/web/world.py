@@ -69,13 +69,18 @@ def person(session: Session, name: str) -> Person:
 
 def corner(session: Session, visibility: str) -> Corner:
     """The rows of one visibility."""
-    lab = session.scalars(
+    found = lab(session, f"{visibility}-work", "bench")
+    return Corner(session, found.project.group, found.project, found)
+
+
+def lab(session: Session, project: str, slug: str) -> Lab:
+    """A lab, its project and group loaded."""
+    return session.scalars(
         select(Lab)
         .join(Lab.project)
-        .where(ResearchProject.slug == f"{visibility}-work", Lab.slug == "bench")
+        .where(ResearchProject.slug == project, Lab.slug == slug)
         .options(joinedload(Lab.project).joinedload(ResearchProject.group))
     ).one()
-    return Corner(session, lab.project.group, lab.project, lab)
 
 
 # States that some requests need; each takes a corner.

@@ -3,6 +3,7 @@
 from typing import Any
 
 from jupyterhub.services.auth import HubOAuthCallbackHandler
+from jupyterhub.utils import url_path_join
 
 from sophon_hub.errors import SophonError
 from sophon_hub.pages.base import PageHandler
@@ -24,6 +25,19 @@ class LoginPage(PageHandler):
         wanted = self.one_argument("next")
         inside = wanted.startswith(self.portal.prefix) and "\\" not in wanted
         return wanted if inside and wanted.isprintable() else self.portal.prefix
+
+
+class LogoutPage(PageHandler):
+    """Sign out of the portal, then of the Hub; who left is a guest and not asked to come back."""
+
+    async def prepare(self) -> None:
+        """Recognise nobody."""
+        self._caller = GUEST
+
+    async def get(self) -> None:
+        """Forget the session and go to the Hub."""
+        self.hub_auth.clear_cookie(self)
+        self.send_to(url_path_join(self.portal.hub_prefix, "logout"))
 
 
 class OAuthCallback(PageHandler, HubOAuthCallbackHandler):

@@ -64,6 +64,7 @@ _LAB_PAGE = f"{_PROJECT_PAGE}/labs/{SLUG}"
 PAGE_ROUTES: list[tuple[str, str, str]] = [
     ("", f"{_PAGES}.home.HomePage", "home"),
     ("login", f"{_PAGES}.signin.LoginPage", "login"),
+    ("logout", f"{_PAGES}.signin.LogoutPage", "logout"),
     ("oauth_callback", f"{_PAGES}.signin.OAuthCallback", "oauth-callback"),
     ("settings", f"{_PAGES}.home.SettingsPage", "settings"),
     ("trash", f"{_PAGES}.home.TrashPage", "trash"),

@@ -146,3 +146,13 @@ def test_members_neither_delete_nor_restore(cast: Cast, things: Things) -> None:
         with pytest.raises(Forbidden):
             delete_project(cast.session, cast.actor(name), lens)
     assert in_trash(cast) == set()
+
+
+def test_a_lab_that_somebody_else_has_just_started_is_stopped(cast: Cast, things: Things) -> None:
+    """It was read while it did not run: its row is read again under its lock."""
+    assert things.lab.state is LabState.STOPPED
+    cast.session.execute(Lab.__table__.update().values(state="running"))
+    delete_project(cast.session, cast.actor("ada"), things.lens)
+    assert things.lab.state is LabState.STOPPING
+    assert ("stop_lab", f"lab:{things.lab.id}") in jobs(cast.session)
+    assert things.lab.project is things.lens, "relationships that were loaded stay loaded"

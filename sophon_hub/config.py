@@ -59,6 +59,7 @@ def wire(c: Config, settings: Sophon, *, starting: bool) -> Sophon:
         startup.become_the_hub(settings, hub_host)
         _check_database(settings)
         use_settings(settings)
+        startup.watch_services_closely()
     _wire_hub(c, settings, hub_host)
     _wire_proxy(c, settings)
     _wire_access(c, settings)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, aliased
 from sophon_hub import clock
 from sophon_hub.models import Job
 
-LEASE = timedelta(seconds=20)
+LEASE = timedelta(seconds=8)
 """How long a job of a worker that died stays taken; a living worker renews its leases."""
 
 RETRY_SECONDS = (1, 2, 5, 10, 30, 60)

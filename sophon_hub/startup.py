@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from jupyterhub.services import service
+from traitlets import Integer
+
 from sophon_hub import paths
 from sophon_hub.settings import PREFIX, BadSetting, Sophon
 
@@ -23,6 +26,7 @@ PROXY_PID_FILE = "proxy.pid"
 LOCK_FILE = "hub.lock"
 PROXY_COMMAND = "configurable-http-proxy"
 PATIENCE_SECONDS = 5.0
+SERVICE_POLL_SECONDS = 1
 
 _held_locks: list[IO[str]] = []
 """Open files whose locks last as long as this process, also when it is killed."""
@@ -53,6 +57,21 @@ def become_the_hub(settings: Sophon, hub_host: str) -> None:
     end_orphans(settings)
     for endpoint in endpoints(settings, hub_host):
         refuse_taken(endpoint)
+
+
+class _CloselyWatched(service._ServiceSpawner):
+    """Portal and worker: started again within a second or two when they die."""
+
+    poll_interval = Integer(SERVICE_POLL_SECONDS)
+
+
+def watch_services_closely() -> None:
+    """Have the Hub notice at once that portal or worker died; its default is 30 s.
+
+    JupyterHub 6.1 makes the spawners of services without configuration, so replacing their
+    class is the only way. A journey that kills both is slow when that changes.
+    """
+    setattr(service, "_ServiceSpawner", _CloselyWatched)  # noqa: B010 - a type to mypy
 
 
 def hold_lock(settings: Sophon) -> None:

@@ -20,7 +20,7 @@ IDLE_SECONDS = 0.1
 """How long a new job waits at most before it is seen."""
 
 WATCH_SECONDS = 5.0
-RENEW_SECONDS = 5.0
+RENEW_SECONDS = 2.0
 PARALLEL_JOBS = 32
 RETRY_SECONDS = 5.0
 

@@ -1,14 +1,17 @@
 """One hub and one browser for all journeys, each with groups and projects of its own."""
 
 import contextlib
+import secrets
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from docker.api.client import APIClient
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.engine import docker_client, remove_namespace
-from tests.journeys.site import Site
+from tests.journeys.site import Api, Site
 
 CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_ARGUMENTS = [
@@ -24,7 +27,7 @@ CHROMIUM_ARGUMENTS = [
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A hub with Docker, that ends and leaves nothing behind."""
-    site = Site(tmp_path_factory.mktemp("site"))
+    site = Site(tmp_path_factory.mktemp("site"), {"SOPHON_RECONCILE_SECONDS": "5"})
     try:
         site.start()
         yield site
@@ -43,6 +46,57 @@ def browser() -> Iterator[Browser]:
         )
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def engine_client() -> Iterator[APIClient]:
+    """The Docker engine, to look at what is really there."""
+    with contextlib.closing(docker_client()) as client:
+        yield client
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """A research group with a private project and a stopped lab, made for one journey."""
+
+    owner: Api
+    group: str
+    project: str
+
+    @property
+    def lab(self) -> str:
+        """Path of the lab in the API."""
+        return f"projects/{self.project}/labs/main"
+
+    def add(self, username: str, role: str = "member", expires_at: str | None = None) -> None:
+        """Let somebody into the group."""
+        self.owner.request(
+            "PUT",
+            f"groups/{self.group}/members/{username}",
+            json={"role": role, "expires_at": expires_at},
+        ).raise_for_status()
+
+    def remove(self, username: str) -> None:
+        """Take somebody out of the group."""
+        self.owner.expect(204, "DELETE", f"groups/{self.group}/members/{username}")
+
+
+@pytest.fixture(scope="session")
+def ada(site: Site) -> Api:
+    """Ada, who owns what the journeys are about."""
+    return site.api("ada")
+
+
+@pytest.fixture
+def workplace(ada: Api) -> Iterator[Workplace]:
+    """A workplace of Ada's; in the trash, and its lab stopped, afterwards."""
+    slug = f"w{secrets.token_hex(4)}"
+    ada.expect(201, "POST", "groups", json={"name": slug, "access": "open"})
+    project = {"group": slug, "name": slug, "visibility": "private"}
+    ada.expect(201, "POST", "projects", json=project)
+    ada.expect(201, "POST", f"projects/{slug}/labs", json={"name": "main", "internet": False})
+    yield Workplace(ada, slug, slug)
+    ada.request("DELETE", f"groups/{slug}")
 
 
 @pytest.fixture(autouse=True)

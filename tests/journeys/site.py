@@ -153,16 +153,27 @@ class Site:
             session.headers["Authorization"] = f"Bearer {self._token(username)}"
         return Api(self, session)
 
+    def sign_in(self, browser: requests.Session, username: str) -> None:
+        """Sign in on the Hub's login page."""
+        browser.get(f"{self.url}/hub/login", timeout=30)
+        form = {
+            "username": username,
+            "password": self.password(username),
+            "_xsrf": _xsrf(browser),
+        }
+        answer = browser.post(f"{self.url}/hub/login?next=/hub/token", form, timeout=30)
+        assert answer.ok, f"{username} cannot sign in: {answer.status_code}"
+
+    def visit(self, username: str, lab: str) -> "LabVisit":
+        """A session of this person for a lab, given by its path in the API."""
+        _, project, _, slug = lab.split("/")
+        browser = requests.Session()
+        self.sign_in(browser, username)
+        return LabVisit(f"{self.url}/user/project-{project}/{slug}", browser)
+
     def _token(self, username: str) -> str:
         with requests.Session() as browser:
-            browser.get(f"{self.url}/hub/login", timeout=30)
-            form = {
-                "username": username,
-                "password": self.password(username),
-                "_xsrf": _xsrf(browser),
-            }
-            answer = browser.post(f"{self.url}/hub/login?next=/hub/token", form, timeout=30)
-            assert answer.ok, f"{username} cannot sign in: {answer.status_code}"
+            self.sign_in(browser, username)
             made = browser.post(
                 f"{self.url}/hub/api/users/{username}/tokens",
                 json={"note": "journey"},
@@ -192,6 +203,47 @@ class Site:
             yield page
         finally:
             context.close()
+
+
+@dataclass
+class LabVisit:
+    """Somebody's session inside one lab, as a program: signed in at the Hub, then at the lab."""
+
+    url: str
+    session: requests.Session
+
+    def enter(self) -> int:
+        """Go in through the front door, sign-in at the Hub included; gives the last status."""
+        return self.session.get(f"{self.url}/lab", timeout=60).status_code
+
+    def status(self) -> int:
+        """What a new request to the lab answers."""
+        answer = self.session.get(f"{self.url}/api/contents", allow_redirects=False, timeout=30)
+        return answer.status_code
+
+    def write(self, name: str, text: str) -> None:
+        """Put a file into the lab."""
+        answer = self.session.put(
+            f"{self.url}/api/contents/{name}",
+            json={"type": "file", "format": "text", "content": text},
+            headers={"X-XSRFToken": self._xsrf()},
+            timeout=30,
+        )
+        assert answer.status_code in (200, 201), answer.text
+
+    def read(self, name: str) -> str:
+        """The content of a file in the lab."""
+        answer = self.session.get(f"{self.url}/api/contents/{name}", timeout=30)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["content"])
+
+    def _xsrf(self) -> str:
+        path = "/" + self.url.split("/", 3)[3] + "/"
+        return next(
+            cookie.value or ""
+            for cookie in self.session.cookies
+            if cookie.name == "_xsrf" and cookie.path == path
+        )
 
 
 def _xsrf(browser: requests.Session) -> str:

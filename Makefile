@@ -36,7 +36,7 @@ test: setup-test  ## run all tests: needs a Docker engine and Chromium, installs
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-fast: setup-test  ## run the tests that need neither engine nor browser nor hub
-	@$(BIN)/python -m pytest -m "not docker and not browser and not hub" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n auto -m "not docker and not browser and not hub" $(PYTEST_ARGS)
 
 lint: venv  ## check format, types, layers and templates
 	@$(SETUP)/lint.sh

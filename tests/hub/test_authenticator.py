@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from jupyterhub.auth import Authenticator, DummyAuthenticator
 from sqlalchemy import Engine
 from tornado.web import HTTPError
@@ -43,13 +44,23 @@ class Stubborn(Campus):
         return username
 
 
+@pytest.fixture(autouse=True)
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real hashes with the least cost; how dear the real ones are is argon2's business."""
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(passwords, "_hasher", cheap)
+    monkeypatch.setattr(passwords, "_nobody", cheap.hash("nobody's"))
+
+
 @pytest.fixture
 def make(sqlite_engine: Engine, settings: Sophon) -> Make:
     """An authenticator over a migrated database."""
 
     def make(base: Any, **traits: Any) -> Any:
         config = Config({"Sophon": {"data_dir": settings.data_dir}})
-        return make_authenticator(base)(config=config, **traits)
+        made: Any = make_authenticator(base)(config=config, **traits)
+        made.engine = sqlite_engine
+        return made
 
     return make
 

@@ -14,13 +14,13 @@ class ProgressBoard:
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
-        self._closed = False
+        self.closed = False
         self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
     def post(self, progress: int, message: str) -> None:
         """Add a message; the same message again is left out."""
-        if self._closed:
+        if self.closed:
             return
         if self.events:
             progress = max(progress, self.events[-1]["progress"])
@@ -35,7 +35,7 @@ class ProgressBoard:
 
     def close(self) -> None:
         """End all listeners once they have read everything."""
-        self._closed = True
+        self.closed = True
         self._wake()
 
     async def listen(self) -> AsyncIterator[dict[str, Any]]:
@@ -46,7 +46,7 @@ class ProgressBoard:
             while seen < len(self.events):
                 seen += 1
                 yield dict(self.events[seen - 1])
-            if self._closed:
+            if self.closed:
                 return
             if changed is self._changed:
                 await changed.wait()

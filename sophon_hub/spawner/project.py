@@ -66,9 +66,8 @@ class ProjectMixin(AnySpawner):
         if not self.is_managed:
             return await super().start()
         self._forget_options()
-        self._board = board = ProgressBoard()
+        board = self._current_board()
         settings = self.sophon()
-        self.start_timeout = settings.start_timeout + PULL_SECONDS
         try:
             self._plan = plan = await self._make_plan()
             self._uid, self._group = plan.uid, plan.group
@@ -80,6 +79,12 @@ class ProjectMixin(AnySpawner):
             return await self.start_plan(plan)
         finally:
             board.close()
+
+    def run_pre_spawn_hook(self) -> Any:
+        """Let the Hub wait for as long as we do; it looks at its limit before `start` runs."""
+        if self.is_managed:
+            self.start_timeout = self.sophon().start_timeout + PULL_SECONDS
+        return super().run_pre_spawn_hook()
 
     async def start_plan(self, plan: LaunchPlan) -> Any:
         """Start a server as planned and give its address; replaced by each platform's part."""
@@ -137,12 +142,15 @@ class ProjectMixin(AnySpawner):
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
         """What the start is doing, in words; any number of listeners, early or late."""
-        if self._board is None:
-            async for event in super().progress():
-                yield event
-            return
-        async for event in self._board.listen():
+        events = self._current_board().listen() if self.is_managed else super().progress()
+        async for event in events:
             yield event
+
+    def _current_board(self) -> ProgressBoard:
+        """The board of the start that is under way, or of the next: listeners may come first."""
+        if self._board is None or self._board.closed:
+            self._board = ProgressBoard()
+        return self._board
 
     async def rename(self, old_name: str, new_name: str) -> None:
         """Refused: a lab keeps its address."""

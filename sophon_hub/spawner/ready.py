@@ -10,7 +10,9 @@ from collections.abc import Awaitable, Callable
 from aiohttp import ClientError, ClientTimeout
 from jupyterhub.httpclient import fetch
 
-LOOK_SECONDS = 0.05
+FIRST_LOOK_SECONDS = 0.05
+LAST_LOOK_SECONDS = 0.2
+SLOWER = 1.05
 LOOKS_BETWEEN_LIFE_SIGNS = 10
 ANSWER_SECONDS = 5
 
@@ -20,12 +22,13 @@ async def wait_for_answer(url: str, check_alive: Callable[[], Awaitable[None]]) 
 
     There is no end to it: the caller sets the time limit.
     """
-    looks = 0
+    looks, pause = 0, FIRST_LOOK_SECONDS
     while not await _answers(url):
         looks += 1
         if looks % LOOKS_BETWEEN_LIFE_SIGNS == 0:
             await check_alive()
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(pause)
+        pause = min(pause * SLOWER, LAST_LOOK_SECONDS)
 
 
 async def _answers(url: str) -> bool:

@@ -65,6 +65,7 @@ c.Authenticator.admin_users = {"root-admin"}
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.cleanup_servers = False
 c.Spawner.poll_interval = 1
+c.Spawner.start_timeout = 1  # ours counts instead
 c.JupyterHub.services = [{"name": "tester", "api_token": "{token}"}]
 c.JupyterHub.load_roles = [
     {

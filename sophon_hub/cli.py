@@ -8,13 +8,13 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
+from sqlalchemy.exc import ArgumentError
 
 from sophon_hub import demo, startup
 from sophon_hub.authenticator.first_accounts import ADMIN_PASSWORD_FILE
 from sophon_hub.settings import PREFIX, BadSetting, Sophon
 from sophon_hub.store import schema
-from sophon_hub.store.engine import make_engine
 
 ANNOUNCE_SECONDS = 120
 
@@ -23,7 +23,7 @@ ANNOUNCE_SECONDS = 120
 def _database(settings: Sophon) -> Iterator[Engine]:
     if settings.database_url.startswith("sqlite"):
         settings.prepare_data_dir()
-    engine = make_engine(settings.database_url)
+    engine = schema.open_database(settings.database_url)
     try:
         yield engine
     finally:
@@ -53,7 +53,10 @@ def show_settings(settings: Sophon) -> None:
 
 
 def _without_password(url: str) -> str:
-    return make_engine(url).url.render_as_string(hide_password=True)
+    try:
+        return make_url(url).render_as_string(hide_password=True)
+    except ArgumentError:
+        raise BadSetting("database_url cannot be read; it has to be an SQLAlchemy URL.") from None
 
 
 def seed_demo(settings: Sophon) -> None:

@@ -21,7 +21,6 @@ from sophon_hub.secret_files import read_or_make_secret, require_private
 from sophon_hub.settings import BadSetting, Sophon
 from sophon_hub.spawner import ensure_networks, use_settings
 from sophon_hub.store import schema
-from sophon_hub.store.engine import make_engine
 
 PORTAL = "sophon"
 WORKER = "sophon-worker"
@@ -103,7 +102,7 @@ def _hub_host(settings: Sophon) -> str:
 
 
 def _check_database(settings: Sophon) -> None:
-    engine = make_engine(settings.database_url)
+    engine = schema.open_database(settings.database_url)
     try:
         schema.check(engine)
     finally:

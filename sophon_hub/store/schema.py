@@ -11,12 +11,26 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError
 
 from sophon_hub.settings import BadSetting
+from sophon_hub.store.engine import make_engine
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 HOW_TO = "run: sophon-hub migrate"
+
+
+def open_database(url: str) -> Engine:
+    """The engine for a database URL; `BadSetting` when the URL or its driver is not there."""
+    try:
+        return make_engine(url)
+    except ImportError as error:
+        raise BadSetting(
+            f"The driver for database_url is missing ({error})."
+            " For PostgreSQL run: pip install 'sophon-hub[postgres]'"
+        ) from None
+    except ArgumentError as error:
+        raise BadSetting(f"database_url cannot be read: {error}") from None
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
@@ -62,8 +76,9 @@ def _connected(engine: Engine) -> Connection:
     try:
         return engine.connect()
     except OperationalError as error:
+        why = " ".join(str(error.orig).split())
         raise BadSetting(
-            f"Cannot open Sophon's database {engine.url.render_as_string()}: {error.orig}"
+            f"Cannot open Sophon's database {engine.url.render_as_string()}: {why}"
         ) from None
 
 

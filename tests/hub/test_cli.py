@@ -101,6 +101,22 @@ def test_a_wrong_setting_is_one_sentence(
     assert "SOPHON_PORT='many'" in refusal(capsys, command)
 
 
+@pytest.mark.parametrize("command", ["migrate", "settings", "seed-demo"])
+@pytest.mark.parametrize("url", ["nonsense", "postgresql+pg8000://"])
+def test_a_database_url_that_cannot_be_is_one_sentence(
+    here: Path,
+    command: str,
+    url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("SOPHON_DATABASE_URL", url)
+    if command == "settings" and "://" in url:
+        run(command)  # readable, whether or not its driver is installed
+    else:
+        assert "database" in refusal(capsys, command)
+
+
 def test_a_command_is_required(here: Path) -> None:
     for words in ((), ("no-such",)):
         with pytest.raises(SystemExit):

@@ -112,6 +112,7 @@ def test_a_database_that_does_not_answer_is_a_sentence_without_the_password() ->
     with pytest.raises(BadSetting, match="Cannot open Sophon's database") as refusal:
         schema.check(make_engine(url))
     assert "very-secret" not in refusal.value.detail
+    assert "\n" not in refusal.value.detail
 
 
 def test_memory_limits_beyond_two_gigabytes_fit(engine: Engine) -> None:

@@ -19,8 +19,7 @@ clean-demo:  ## remove what `make run` made: containers, volumes, networks, data
 
 images:  ## build the lab images
 	@$(SETUP)/venv.sh
-	@$(SETUP)/docker.sh
-	@$(BIN)/python images/build.py
+	@$(SETUP)/images.sh
 
 venv:  ## make .venv with everything that tests and lint need
 	@$(SETUP)/venv.sh test lint postgres process
@@ -30,9 +29,8 @@ setup-test: venv
 	@$(SETUP)/postgres.sh
 
 test: setup-test  ## run all tests: needs a Docker engine and Chromium, installs them when missing
-	@$(SETUP)/docker.sh
+	@$(SETUP)/images.sh
 	@$(SETUP)/browser.sh
-	@$(BIN)/python images/build.py
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-fast: setup-test  ## run the tests that need neither engine nor browser nor hub
@@ -45,9 +43,8 @@ format: venv  ## format Python and templates
 	@$(SETUP)/format.sh
 
 bench: setup-test  ## measure and print JSON
-	@$(SETUP)/docker.sh
+	@$(SETUP)/images.sh
 	@$(SETUP)/browser.sh
-	@$(BIN)/python images/build.py
 	@$(BIN)/python -m tests.bench
 
 lock:  ## resolve requirements.lock anew

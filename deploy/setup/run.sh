@@ -13,10 +13,7 @@ else
 fi
 deploy/setup/proxy.sh
 .venv/bin/sophon-hub check
-if [ "$spawner" != process ]; then
-    deploy/setup/docker.sh
-    .venv/bin/python images/build.py
-fi
+[ "$spawner" = process ] || deploy/setup/images.sh
 .venv/bin/sophon-hub migrate
 .venv/bin/sophon-hub seed-demo
 

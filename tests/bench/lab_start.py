@@ -1,0 +1,65 @@
+"""Cold start of a lab: from the POST that asks for it to its first answer through the proxy.
+
+``entered`` is when somebody who has signed in at the Hub has JupyterLab's page, after the lab
+asked the Hub who that is. Cold means that there is no container; the image is on this machine.
+"""
+
+import contextlib
+import time
+from datetime import UTC, datetime
+
+from docker.api.client import APIClient
+
+from tests.bench.live import OWNER, Door, Lab, make_labs, running_site
+from tests.bench.report import Report, Target
+from tests.engine import docker_client
+from tests.journeys.site import Api
+
+RUNS = 6
+TARGET = Target("median", 2.5)
+
+
+def measure(report: Report) -> None:
+    """Start labs that were never started, and once more with the home they have by then."""
+    figures: dict[str, list[float]] = {"first_start": [], "next_start": [], "stop": []}
+    created, started, entered = [], [], []
+    with contextlib.closing(docker_client()) as engine, running_site(report) as site:
+        owner, door = site.api(OWNER), Door(site)
+        for lab in make_labs(owner, RUNS):
+            for name in ("first_start", "next_start"):
+                clock, begin = datetime.now(UTC), time.monotonic()
+                owner.expect(202, "POST", f"{lab.path}/start")
+                figures[name].append(door.wait(lab, begin))
+                door.enter(lab)
+                entered.append(time.monotonic() - begin)
+                made, run = _container_times(engine, site.namespace)
+                created.append((made - clock).total_seconds())
+                started.append((run - clock).total_seconds())
+                owner.wait_for_state(lab.path, "running")
+                figures["stop"].append(_stop(owner, lab))
+            report.say(f"{lab.slug}: {figures['first_start'][-1]:.2f} s")
+    report.add("first_start", "s", figures["first_start"], TARGET)
+    report.add("next_start", "s", figures["next_start"], TARGET)
+    report.add("entered", "s", entered)
+    report.add("until_container_is_made", "s", created)
+    report.add("until_container_runs", "s", started)
+    report.add("stop", "s", figures["stop"])
+
+
+def _stop(owner: Api, lab: Lab) -> float:
+    begin = time.monotonic()
+    owner.stop(lab.path)
+    return time.monotonic() - begin
+
+
+def _container_times(engine: APIClient, namespace: str) -> tuple[datetime, datetime]:
+    """When the one container of this hub was made, and when it began to run."""
+    label = f"org.sophon.namespace={namespace}"
+    (container,) = engine.containers(filters={"label": label})
+    told = engine.inspect_container(container["Id"])
+    return _moment(told["Created"]), _moment(told["State"]["StartedAt"])
+
+
+def _moment(text: str) -> datetime:
+    """A time of the engine, which gives more digits than Python reads."""
+    return datetime.fromisoformat(text[: len("2027-01-01T00:00:00.000000")]).replace(tzinfo=UTC)

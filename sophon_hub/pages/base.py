@@ -215,7 +215,8 @@ class PageHandler(BaseHandler):
     def answer_problem(self, error: BaseException | None, document: dict[str, Any]) -> None:
         """Show the error in plain words, or lead to the sign-in."""
         status = document["status"]
-        if status == 401 and self.request.method in SAFE_METHODS:
+        by_token = "Authorization" in self.request.headers
+        if status == 401 and self.request.method in SAFE_METHODS and not by_token:
             if not self.is_partial:
                 self.send_to(self.sign_in_address())
                 return

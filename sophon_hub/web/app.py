@@ -41,6 +41,14 @@ class NonceLoader(BaseLoader):
         return _SCRIPT_TAG.sub('<script nonce="{{ csp_nonce }}"', source), filename, uptodate
 
 
+class StaticFiles(StaticFileHandler):
+    """Styles, scripts and pictures of the portal."""
+
+    def set_extra_headers(self, path: str) -> None:
+        """Have browsers take files for what they are said to be."""
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+
 def make_templates() -> Environment:
     """Templates of the portal, which extend those of the Hub as we override them."""
     hub_templates = str(Path(DATA_FILES_PATH) / "templates")
@@ -79,9 +87,7 @@ def make_app(portal: Portal) -> Application:
         url(url_path_join(portal.prefix, pattern), target, {"portal": portal}, name=name)
         for pattern, target, name in ROUTES
     ]
-    rules.append(
-        url(url_path_join(portal.prefix, "static/(.*)"), StaticFileHandler, {"path": STATIC})
-    )
+    rules.append(url(url_path_join(portal.prefix, "static/(.*)"), StaticFiles, {"path": STATIC}))
     return Application(
         rules,
         default_handler_class=import_object(NOT_FOUND),

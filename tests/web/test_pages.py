@@ -1,0 +1,155 @@
+"""Which pages there are for whom. Helpers of the other page tests, too."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup
+
+from sophon_hub.web.routes import PAGE_ROUTES
+from tests.cast import STANDINGS
+from tests.web import world
+from tests.web.conftest import PREFIX, Answer, Client, Site, xsrf_of
+
+EVERYBODY = tuple(STANDINGS)
+SIGN_IN = "/hub/api/oauth2/authorize"
+
+
+def soup_of(answer: Answer) -> BeautifulSoup:
+    """The page as a browser understands it."""
+    return BeautifulSoup(answer.text, "html5lib")
+
+
+def client_of(site: Site, name: str) -> Client:
+    return site.client(None if name == "guest" else name)
+
+
+async def send(client: Client, path: str, **fields: str) -> Answer:
+    """Send a form, with the session's XSRF token where there is a session."""
+    if "Cookie" in client.headers:
+        fields.setdefault("_xsrf", xsrf_of(client))
+    return await client.post(
+        path,
+        body=urlencode(fields).encode(),
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+    )
+
+
+def landed(answer: Answer) -> str:
+    """Where a form leads, below the portal's prefix."""
+    assert answer.status == 303, answer.text
+    return answer.headers["Location"].removeprefix(PREFIX)
+
+
+def doors(answer: Answer) -> set[str]:
+    """What one can do on a page: values of buttons, and last parts of the links that look so."""
+    main = soup_of(answer).select_one("main")
+    assert main is not None
+    pressed = {str(button["value"]) for button in main.select("button[name=action]")}
+    linked = {urlsplit(str(link["href"])).path.rsplit("/", 1)[-1] for link in main.select("a.btn")}
+    return pressed | linked
+
+
+@dataclass(frozen=True)
+class Row:
+    """A page, and its status for guest, stranger, viewer, member, owner, admin."""
+
+    path: str
+    statuses: tuple[int, ...]
+    state: Callable[[world.Corner], None] = world.as_it_is
+
+
+def row(path: str, *statuses: int, state: Callable[[world.Corner], None] = world.as_it_is) -> Row:
+    return Row(path, statuses, state)
+
+
+SEEN = (404, 404, 200, 200, 200, 200)
+BY_MEMBERS = (404, 404, 403, 200, 200, 200)
+BY_OWNERS = (404, 404, 403, 403, 200, 200)
+BY_PEOPLE = (302, 200, 200, 200, 200, 200)
+REDIRECTS = (302,) * 6
+
+GROUP = "groups/private"
+PROJECT = "projects/private-work"
+LAB = f"{PROJECT}/labs/bench"
+
+PRIVATE = {
+    "home": row("", *(200,) * 6),
+    "login": row("login", *REDIRECTS),
+    "logout": row("logout", *REDIRECTS),
+    "oauth-callback": row("oauth_callback", *(400,) * 6),
+    "settings": row("settings", 302, 403, 403, 403, 403, 200),
+    "trash": row("trash", *BY_PEOPLE),
+    "groups": row("groups", *(200,) * 6),
+    "group-new": row("groups/new", *BY_PEOPLE),
+    "group": row(GROUP, *SEEN),
+    "group-edit": row(f"{GROUP}/edit", *BY_OWNERS),
+    "group-delete": row(f"{GROUP}/delete", *BY_OWNERS),
+    "group-people": row(f"{GROUP}/people", *SEEN),
+    "group-requests": row(f"{GROUP}/requests", *BY_OWNERS),
+    "group-events": row(f"{GROUP}/events", *BY_MEMBERS),
+    "projects": row("projects", *(200,) * 6),
+    "project-new": row("projects/new", *BY_PEOPLE),
+    "project": row(PROJECT, *SEEN),
+    "project-edit": row(f"{PROJECT}/edit", *BY_MEMBERS),
+    "project-delete": row(f"{PROJECT}/delete", *BY_OWNERS),
+    "project-trash": row(f"{PROJECT}/trash", *BY_OWNERS),
+    "project-events": row(f"{PROJECT}/events", *BY_MEMBERS),
+    "lab-new": row(f"{PROJECT}/labs/new", *BY_MEMBERS),
+    "lab": row(LAB, *SEEN),
+    "lab-edit": row(f"{LAB}/edit", *BY_MEMBERS),
+    "lab-start": row(f"{LAB}/start", *SEEN),
+    "lab-delete": row(f"{LAB}/delete", *BY_OWNERS),
+}
+
+IN_TRASH = (404, 404, 404, 404, 200, 200)
+TRASH = [
+    row(GROUP, *IN_TRASH, state=world.group_in_trash),
+    row(PROJECT, *IN_TRASH, state=world.project_in_trash),
+    row(LAB, *IN_TRASH, state=world.lab_in_trash),
+]
+
+
+def test_every_page_is_in_the_table():
+    assert set(PRIVATE) == {name for _, _, name in PAGE_ROUTES}
+
+
+@pytest.mark.parametrize("name", EVERYBODY)
+@pytest.mark.parametrize("case", [*PRIVATE.values(), *TRASH], ids=lambda case: case.path or "home")
+async def test_private_things_are_shown_to_those_who_may_see_them(busy_site, case, name):
+    with busy_site.rows() as session:
+        case.state(world.corner(session, "private"))
+    answer = await client_of(busy_site, name).get(case.path)
+    assert answer.status == case.statuses[EVERYBODY.index(name)], answer.text
+    if answer.status == 302 and case.path not in {"login", "logout"}:
+        assert answer.headers["Location"].startswith(SIGN_IN)
+
+
+@pytest.mark.parametrize("name", ["guest", "barbara"])
+@pytest.mark.parametrize("route", [name for name, case in PRIVATE.items() if 404 in case.statuses])
+async def test_hidden_and_missing_pages_are_the_same(busy_site, name, route):
+    client = client_of(busy_site, name)
+    hidden = PRIVATE[route].path
+    missing = hidden.replace("private", "pr1vate")
+    texts = []
+    for path in (hidden, missing):
+        answer = await client.get(path)
+        assert answer.status == 404
+        texts.append(answer.text.replace("pr1vate", "private"))
+    nonces = [soup_of(Answer(404, None, text)).script["nonce"] for text in texts]
+    assert texts[0].replace(nonces[0], "") == texts[1].replace(nonces[1], "")
+
+
+@pytest.mark.parametrize(
+    "path", ["nothing", "groups/Private", "projects/x/y", "static2", "groups//"]
+)
+async def test_an_address_that_is_none_is_a_page_in_plain_words(busy_site, path):
+    answer = await busy_site.client("ada").get(path)
+    assert answer.status == 404
+    assert "There is nothing here" in soup_of(answer).h1.text
+
+
+async def test_a_slash_too_many_is_forgiven(busy_site):
+    answer = await busy_site.client().get("groups/")
+    assert (answer.status, answer.headers["Location"]) == (302, f"{PREFIX}groups")

@@ -39,7 +39,7 @@ test-fast: setup-test  ## run the tests that need neither engine nor browser nor
 lint: venv  ## check format, types, layers and templates
 	@$(SETUP)/lint.sh
 
-format: venv  ## format Python and templates
+format: venv  ## format Python
 	@$(SETUP)/format.sh
 
 bench: setup-test  ## measure and print JSON

@@ -13,5 +13,4 @@ check "ruff: format" .venv/bin/ruff format --check .
 check "mypy: types" .venv/bin/mypy
 check "import-linter: layers" .venv/bin/lint-imports --config setup.cfg
 check "djlint: templates" "${DJLINT[@]}" --lint
-check "djlint: format" "${DJLINT[@]}" --check
 exit $bad

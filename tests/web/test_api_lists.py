@@ -2,16 +2,19 @@
 
 import asyncio
 import base64
+from pathlib import Path
 
 import pytest
+from sqlalchemy.orm import Session
 
 from sophon_hub import audit
 from sophon_hub.models import AccessMode, LabState, MemberRole, Visibility
 from sophon_hub.policy.actor import Actor
+from sophon_hub.store.engine import make_engine, writing
 from tests import make
 from tests.database import statements
 from tests.web import world
-from tests.web.conftest import Client, Site
+from tests.web.conftest import Client, Site, load
 
 LISTS = {
     "groups": "api/v1/groups",
@@ -28,32 +31,45 @@ KEY = {"events": "id", "events of a project": "id", "images": "name"}
 KEY |= dict.fromkeys(("members", "requests", "users"), "username")
 
 
-def grow(site: Site, numbers: range) -> None:
+IMAGES = {f"image{number}": {"image": "x"} for number in range(8)} | {"lab": {"image": "y"}}
+
+
+def grow(session: Session, numbers: range) -> None:
     """One more of everything that is listed, for each number."""
-    with site.rows() as session:
-        corner = world.corner(session, "public")
-        ada = corner.person("ada")
-        for number in numbers:
-            newcomer = make.person(session, f"newcomer{number:03}")
-            make.membership(session, corner.group, newcomer, added_by=ada)
-            make.request(session, corner.group, make.person(session, f"asker{number}"))
-            group = make.group(session, f"g{number}")
-            make.membership(session, group, ada, MemberRole.OWNER)
-            make.project(session, group, f"p{number}", visibility=Visibility.INTERNAL)
-            make.lab(session, corner.project, f"l{number}", state=LabState.RUNNING, locked_by=ada)
-            audit.record(session, Actor(), "test:it", corner.project)
-    site.portal.settings.images = {
-        f"image{number:03}": {"image": "x"} for number in (*numbers, 999)
-    } | {"lab": {"image": "y"}}
+    corner = world.corner(session, "public")
+    ada = corner.person("ada")
+    for number in numbers:
+        newcomer = make.person(session, f"newcomer{number:03}")
+        make.membership(session, corner.group, newcomer, added_by=ada)
+        make.request(session, corner.group, make.person(session, f"asker{number}"))
+        group = make.group(session, f"g{number}")
+        make.membership(session, group, ada, MemberRole.OWNER)
+        make.project(session, group, f"p{number}", visibility=Visibility.INTERNAL)
+        make.lab(session, corner.project, f"l{number}", state=LabState.RUNNING, locked_by=ada)
+        audit.record(session, Actor(), "test:it", corner.project)
+
+
+@pytest.fixture(scope="module")
+def grown(populated: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """Databases with so many more of everything, to load."""
+    directory = tmp_path_factory.mktemp("grown")
+    files = {}
+    for count in (7, 8, 40):
+        files[count] = directory / f"{count}.sqlite"
+        engine = make_engine(f"sqlite:///{files[count]}")
+        load(engine, populated)
+        with writing(engine) as session:
+            grow(session, range(count))
+        engine.dispose()
+    return files
 
 
 @pytest.fixture
-def long(busy_site: Site):
+def long(busy_site: Site, grown: dict[int, Path], monkeypatch: pytest.MonkeyPatch) -> Site:
     """A site on which every list has some items."""
-    images = busy_site.portal.settings.images
-    grow(busy_site, range(7))
-    yield busy_site
-    busy_site.portal.settings.images = images
+    load(busy_site.portal.engine, grown[7])
+    monkeypatch.setattr(busy_site.portal.settings, "images", IMAGES)
+    return busy_site
 
 
 def paged(path: str, **arguments: object) -> str:
@@ -261,14 +277,14 @@ DETAIL = {
 @pytest.mark.parametrize("who", [None, "barbara", "grace", "ada", "root"])
 @pytest.mark.parametrize("name", ["groups", "projects", "labs", *DETAIL])
 async def test_no_read_asks_the_database_more_often_when_there_is_more(
-    long: Site, name: str, who: str | None
+    long: Site, grown: dict[int, Path], name: str, who: str | None
 ):
     client = long.client(who)
     path = LISTS.get(name) or DETAIL[name]
     await client.get(path)
     counts = []
-    for numbers in (range(7, 8), range(8, 40)):
-        grow(long, numbers)
+    for count in (8, 40):
+        load(long.portal.engine, grown[count])
         with statements(long.portal.engine) as seen:
             assert (await client.get(path)).status == 200
         counts.append(len(seen))

@@ -14,12 +14,22 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NoReturn
 
-from tests.bench import access_check, keystrokes, lab_burst, lab_start, machine, memory, portal
+from tests.bench import (
+    access_check,
+    bench_image,
+    keystrokes,
+    lab_burst,
+    lab_start,
+    machine,
+    memory,
+    portal,
+)
 from tests.bench.report import Json, Report
 
 MEASUREMENTS: dict[str, Callable[[Report], None]] = {
     "portal": portal.measure,
     "access_check": access_check.measure,
+    "lab_image": bench_image.add_to,
     "lab_start": lab_start.measure,
     "lab_burst": lab_burst.measure,
     "memory": memory.measure,
@@ -56,6 +66,8 @@ def run(report: Report) -> Json:
     try:
         MEASUREMENTS[report.name](report)
     except Exception as error:
+        if _was_interrupted(error):
+            raise KeyboardInterrupt from error
         traceback.print_exc()
         found["error"] = f"{type(error).__name__}: {error}"
     found |= {
@@ -65,6 +77,13 @@ def run(report: Report) -> Json:
         "notes": report.notes,
     }
     return found
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether this went wrong only while everything was being cleaned up after Ctrl-C."""
+    while error is not None and not isinstance(error, (KeyboardInterrupt, SystemExit)):
+        error = error.__context__
+    return error is not None
 
 
 def _end(number: int, _frame: object) -> NoReturn:

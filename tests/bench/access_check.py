@@ -61,7 +61,8 @@ def measure(report: Report) -> None:
     report.note(
         f"asked about {len(tokens)} people in turns, each in {OWN_GROUPS} of {GROUPS} research"
         f" groups, which have {PEOPLE_IN_A_GROUP} people or more and {ACCOUNTS_IN_A_GROUP}"
-        " collaboration accounts each"
+        " collaboration accounts each; at the first request in 30 seconds the Hub also writes"
+        " down that the person is active"
     )
 
 

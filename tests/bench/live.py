@@ -1,6 +1,7 @@
 """A whole hub for one measurement, with people, a project and labs; nothing of it stays."""
 
 import contextlib
+import secrets
 import tempfile
 import time
 from collections.abc import Iterator
@@ -35,9 +36,11 @@ def prepared_site(environment: dict[str, str] | None = None) -> Iterator[Site]:
     """A hub that can be started; it ends, if it runs, and nothing stays."""
     with ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="sophon-bench-"))
-        site = Site(Path(directory), dict(environment or {}))
+        namespace = f"bench-{secrets.token_hex(4)}"
+        site = Site(Path(directory), {**(environment or {}), "SOPHON_NAMESPACE": namespace})
+        site.namespace = namespace
         if site.environment.get("SOPHON_SPAWNER") != "process":
-            stack.callback(_remove_namespace, site.namespace)
+            stack.callback(_remove_namespace, namespace)
         stack.callback(end, site)
         yield site
 

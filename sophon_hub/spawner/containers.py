@@ -109,7 +109,7 @@ class DockerPart(ContainerUpkeep):
         volume = await engine.call(homes.ensure_home, client, settings, plan)
         await self._configure(plan, networks, volume)
         await self._create()
-        await engine.call(homes.ensure_owner, client, self.object_id, volume, plan.image)
+        await engine.call(homes.ensure_owner, client, settings, plan, self.object_id, volume)
         self._post(75, "Starting the lab")
         await self.docker("start", self.object_id)
         await engine.call(

@@ -31,7 +31,9 @@ def ensure_home(client: APIClient, settings: Sophon, plan: LaunchPlan) -> str:
     return name
 
 
-def ensure_owner(client: APIClient, container: str, volume: str, image: str) -> None:
+def ensure_owner(
+    client: APIClient, settings: Sophon, plan: LaunchPlan, container: str, volume: str
+) -> None:
     """Give the home to the user that labs run as, when the image made it somebody else's.
 
     ``container`` is the lab's, made but not started: reading its home costs milliseconds.
@@ -47,11 +49,12 @@ def ensure_owner(client: APIClient, container: str, volume: str, image: str) -> 
         binds=[f"{volume}:{HOME}"],
     )
     helper = client.create_container(
-        image,
+        plan.image,
         entrypoint=["python3", "-I", "-S", "-c", GIVE_SOURCE],
         command=[],
         user="0:0",
         host_config=host_config,
+        labels={**plan.labels(settings.namespace), "org.sophon.kind": "helper"},
     )["Id"]
     try:
         client.start(helper)

@@ -6,6 +6,7 @@ Each exclusion is named here with its reason; one that no longer matches a test 
 import hashlib
 import json
 import os
+import secrets
 import subprocess
 import sys
 import tarfile
@@ -45,6 +46,7 @@ DOCKER = {
     " test_spawner_engine.py pulls from a registry of its own",
 }
 
+PREFIX = f"sophontest-{secrets.token_hex(4)}"
 DOCKERSPAWNER = "14.0.0"
 DOCKERSPAWNER_SHA256 = "5641d4763ecc78c1b1c3c7621bfe88c055596893e43be7f66ee0dccac06c1d2a"
 IMAGES_OF_THE_TESTS = (
@@ -139,6 +141,9 @@ def images_of_the_tests(docker: APIClient) -> Iterator[None]:
     for image in added:
         docker.tag(LAB_IMAGE, *image.rsplit(":", 1))
     yield
+    # the tests leave containers behind where they try what happens without removal
+    for container in docker.containers(all=True, filters={"name": f"^/?{PREFIX}-"}):
+        docker.remove_container(container["Id"], force=True, v=True)
     for image in added:
         docker.remove_image(image, noprune=True)
 
@@ -150,7 +155,7 @@ def test_dockerspawners_own_tests_pass(dockerspawner_tests: Path, tmp_path: Path
     modules = ["test_dockerspawner.py", "test_deprecations.py"]
     tests = [str(dockerspawner_tests / module) for module in modules]
 
-    counts = run_suite("under_docker_tests", tests, DOCKER, tmp_path)
+    counts = run_suite("under_docker_tests", tests, DOCKER, tmp_path, UPSTREAM_PREFIX=PREFIX)
 
     assert counts["passed"] >= 33, counts
     assert counts["failure"] == counts["error"] == 0

@@ -3,6 +3,7 @@
 The sdist has the tests but not their conftest.py; the fixture they need is here.
 """
 
+import os
 from collections.abc import Iterator
 from typing import Any
 from unittest import mock
@@ -48,7 +49,7 @@ def hub_where_containers_find_it() -> Iterator[None]:
 @pytest.fixture
 def dockerspawner_configured_app(app: MockHub) -> Iterator[MockHub]:
     """The Hub of JupyterHub's tests with Docker, named servers and a prefix of its own."""
-    app.config.DockerSpawner.prefix = "sophontest-upstream"
+    app.config.DockerSpawner.prefix = os.environ["UPSTREAM_PREFIX"]
     changed = {
         "spawner_class": dockerspawner.DockerSpawner,
         "allow_named_servers": True,

@@ -24,6 +24,7 @@ def pages(session: Session, actor: Actor, limit: int) -> list[list[str]]:
     while True:
         page = projects.list_projects(session, actor, Paging(limit, cursor))
         assert page.total == COUNT
+        assert len(found) <= COUNT, "the pages never end"
         found.append([item.project.slug for item in page.items])
         if page.next is None:
             return found

@@ -9,7 +9,7 @@ from sophon_hub.settings import parse_bytes
 from tests.web import world
 from tests.web.test_pages import GROUP, LAB, PROJECT, client_of, landed, send, soup_of
 
-BAD = '"><script>alert(1)</script>'
+BAD = '"></title></textarea><script>alert(1)</script>'
 
 WRONG = [
     ("groups/new", {"name": "", "slug": "-x-"}, {"name", "slug"}),
@@ -194,15 +194,32 @@ TEXTS = [
 
 @pytest.mark.parametrize(("path", "fields", "place"), TEXTS)
 async def test_script_in_a_text_stays_text(busy_site, path, fields, place):
-    writer = busy_site.client("root" if path == "settings" else "ada")
-    assert landed(await send(writer, path, **fields)) == place
+    writer = busy_site.browser("root" if path == "settings" else "ada")
+    sent = await send(writer, path, **fields)
+    assert landed(sent) == place
+    writer.headers["Cookie"] += "; " + sent.headers["Set-Cookie"].partition(";")[0]
+    after = soup_of(await writer.get(place))
+    assert after.select_one("#messages .message")
+    form = soup_of(await writer.get(f"{place}/edit" if place else "settings"))
+    for page in (after, form):
+        assert all(one.has_attr("nonce") for one in page.select("script"))
     for address in (place, "", "groups", "projects", f"{GROUP}/events", f"{PROJECT}/edit"):
         client = client_of(busy_site, "guest" if place == "" and not address else "ada")
         page = soup_of(await client.get(address))
-        assert not [one for one in page.select("script") if "alert" in one.text]
+        assert not [one for one in page.select("script") if "alert" in str(one)]
+        assert all(one.has_attr("nonce") for one in page.select("script"))
     shown = soup_of(await client_of(busy_site, "ada").get(place or "settings"))
     assert "<script>alert(1)</script>" in shown.body.text
     busy_site.app.settings.pop("instance_name", None)
+
+
+async def test_a_display_name_with_script_stays_text(busy_site):
+    token = busy_site.hub.token("ada", user_info={"display_name": BAD})
+    ada = busy_site.bearing(token)
+    for path in ("", GROUP, f"{GROUP}/people", LAB):
+        page = soup_of(await ada.get(path))
+        assert BAD in page.body.text
+        assert all(one.has_attr("nonce") for one in page.select("script"))
 
 
 async def test_a_request_to_join_with_script_stays_text(busy_site):

@@ -182,7 +182,7 @@ def test_a_refusal_at_a_lab_tells_only_the_way_to_the_project(uri, status):
 )
 def test_a_strange_address_puts_nothing_on_the_page(uri):
     page = render("404.html", uri)
-    assert not [script for script in page.select("script") if "alert" in script.text]
+    assert not [script for script in page.select("script") if "alert" in str(script)]
     for link in page.select("main a"):
         assert str(link["href"]).startswith(PORTAL)
 

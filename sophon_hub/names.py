@@ -12,6 +12,7 @@ and must never lead to somebody else's files.
 import re
 import unicodedata
 import uuid
+from urllib.parse import quote
 
 SLUG_PATTERN = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 LAB_SLUG_PATTERN = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
@@ -128,6 +129,15 @@ def group_of_hub_group(hub_group: str) -> str | None:
 def lab_path(project_slug: str, lab_slug: str) -> str:
     """Path of a lab below the Hub's base URL, with the trailing slash."""
     return f"user/{account_name(project_slug)}/{lab_slug}/"
+
+
+def workspace_path(project_slug: str, lab_slug: str, username: str) -> str:
+    """Path below the Hub's base URL at which somebody enters a lab.
+
+    Everybody has a JupyterLab workspace of their own: with the default one people would
+    overwrite each other's arrangement of open files.
+    """
+    return f"{lab_path(project_slug, lab_slug)}lab/workspaces/{quote(username, safe='')}"
 
 
 def new_uid() -> str:

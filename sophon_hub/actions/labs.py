@@ -141,7 +141,8 @@ def open_lab(session: Session, actor: Actor, lab: Lab) -> Entry:
     if lab.state is not LabState.RUNNING:
         raise Conflict("This lab is not running; start it first.")
     audit.record(session, actor, "lab:open", lab, mode="edit")
-    return Entry(names.lab_path(lab.project.slug, lab.slug) + "lab", "edit")
+    path = names.workspace_path(lab.project.slug, lab.slug, actor.username or "")
+    return Entry(path, "edit")
 
 
 def lock_lab(session: Session, actor: Actor, lab: Lab, form: LockReason) -> Lab:

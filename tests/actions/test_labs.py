@@ -217,7 +217,7 @@ def test_a_lab_is_opened_while_it_runs(cast: Cast, lab: Lab, state: LabState) ->
     lab.state = state
     if state is LabState.RUNNING:
         entry = open_lab(cast.session, cast.actor("grace"), lab)
-        assert (entry.path, entry.mode) == ("user/project-lens/bench/lab", "edit")
+        assert (entry.path, entry.mode) == ("user/project-lens/bench/lab/workspaces/grace", "edit")
         assert events(cast.session)[-1].detail == {"mode": "edit"}
     else:
         with pytest.raises(Conflict, match="start it first"):

@@ -108,7 +108,8 @@ def keep_what_went_wrong(
     yield
     report = getattr(request.node, "rep_call", None)
     if report is not None and report.failed:
-        print(f"the hub's log is {site.log_file}; its end:\n{site.log()[before:][-6000:]}")
+        # pytest shows what is printed beside the failure
+        print(f"the hub's log is {site.log_file}; its end:\n{site.log()[before:][-6000:]}")  # noqa: T201
 
 
 @pytest.hookimpl(wrapper=True)

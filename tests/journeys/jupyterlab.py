@@ -46,6 +46,13 @@ def type_in_cell(page: Page, number: int, text: str, *, at_end: bool = True) -> 
     page.keyboard.type(text)
 
 
+def replace_cell(page: Page, number: int, text: str) -> None:
+    """Click into a cell and type over everything in it."""
+    cells(page).nth(number).locator(".cm-content").click()
+    page.keyboard.press("Control+a")
+    page.keyboard.type(text)
+
+
 def run_cell(page: Page, number: int) -> None:
     """Run a cell and stay on it."""
     cells(page).nth(number).locator(".cm-content").click()

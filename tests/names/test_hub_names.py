@@ -69,6 +69,8 @@ def test_no_group_can_take_the_hub_role_of_a_service(slug: str) -> None:
 
 def test_a_lab_is_entered_below_the_account_of_its_project() -> None:
     assert names.lab_path("lens", "bench") == "user/project-lens/bench/"
+    entrance = names.workspace_path("lens", "bench", "ada@example.org")
+    assert entrance == "user/project-lens/bench/lab/workspaces/ada%40example.org"
 
 
 def test_volumes_and_containers_carry_the_uid_and_never_two_the_same() -> None:

@@ -183,7 +183,10 @@ async def test_doing_it_in_parallel_makes_one_job(site_on_any: Site, action: str
 async def test_opening_tells_where_and_how(busy_site: Site):
     put(busy_site, state=LabState.RUNNING)
     opened = await busy_site.client("grace").post(f"{BENCH}/open")
-    assert opened.json == {"url": "/user/project-public-work/bench/lab", "mode": "edit"}
+    assert opened.json == {
+        "url": "/user/project-public-work/bench/lab/workspaces/grace",
+        "mode": "edit",
+    }
 
 
 async def test_a_locked_lab_is_for_who_locked_it(busy_site: Site):

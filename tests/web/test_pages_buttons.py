@@ -137,7 +137,7 @@ async def test_opening_a_running_lab_leads_into_it(busy_site):
     with busy_site.rows() as session:
         world.running(world.corner(session, "private"))
     answer = await send(busy_site.client("grace"), LAB, action="open")
-    assert answer.headers["Location"] == "/user/project-private-work/bench/lab"
+    assert answer.headers["Location"] == "/user/project-private-work/bench/lab/workspaces/grace"
 
 
 async def test_starting_leads_to_the_progress_and_stopping_back_to_the_lab(busy_site):

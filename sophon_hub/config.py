@@ -126,6 +126,7 @@ def _wire_hub(c: Config, settings: Sophon, hub_host: str) -> None:
     hub.redirect_to_server = False
     # the proxy counts every byte of an open tab as activity; labs report what people really do
     hub.last_activity_interval = 0
+    c.Spawner.poll_interval = 10  # seconds until a lab that died is seen; the default is 30
     hub.services = [_portal(settings), _worker(settings)]
 
 

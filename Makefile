@@ -6,7 +6,7 @@ SHELL := /bin/bash
 SETUP := deploy/setup
 BIN := .venv/bin
 
-.PHONY: help venv setup-run setup-test run clean-demo test test-fast lint format bench images lock
+.PHONY: docs help venv setup-run setup-test run clean-demo test test-fast lint format bench images lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -41,6 +41,9 @@ lint: venv  ## check format, types, layers and templates
 
 format: venv  ## format Python
 	@$(SETUP)/format.sh
+
+docs: venv  ## write the pages of docs/reference from the code
+	@$(BIN)/python -m sophon_hub.reference
 
 bench: setup-test  ## measure and print JSON
 	@$(SETUP)/images.sh

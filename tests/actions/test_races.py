@@ -212,6 +212,22 @@ def test_a_lab_is_never_started_in_the_trash(hub: Engine) -> None:
             assert lab.state is LabState.STOPPED
 
 
+def test_a_lab_created_while_its_project_goes_to_the_trash_goes_with_it(hub: Engine) -> None:
+    def create(session: Session, actor: Actor) -> str:
+        form = forms.NewLab(name="Table")
+        return create_lab(session, actor, stage.project(session), form, SETTINGS).slug
+
+    def delete(session: Session, actor: Actor) -> None:
+        delete_project(session, actor, stage.project(session))
+
+    results = at_once(hub, ("grace", create), ("ada", delete))
+    if isinstance(results[0], NotFound):
+        assert done(hub) == {"project:delete": 1}
+    else:
+        with reading(hub) as session:
+            assert stage.lab(session, results[0]).deleted_at is not None
+
+
 def test_a_project_is_never_more_visible_than_its_group_whoever_is_faster(hub: Engine) -> None:
     def prepare(session: Session) -> None:
         for slug in ("lens", "still"):

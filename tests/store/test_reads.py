@@ -112,6 +112,10 @@ def test_the_group_filter_tells_nothing_about_groups_one_does_not_see(
     assert slugs_of_projects(session, cast, "barbara", group="hidden") == []
     assert slugs_of_projects(session, cast, "barbara", group="nothing") == []
     assert slugs_of_projects(session, cast, "root", group="hidden") == ["secret"]
+    # not even if a project were more visible than its group, which must not be
+    make.project(session, hidden, "slip").visibility = Visibility.PUBLIC
+    session.flush()
+    assert slugs_of_projects(session, cast, "barbara", group="hidden") == []
 
 
 def test_members_are_counted_and_listed_while_their_membership_holds(

@@ -40,6 +40,8 @@ def cells(page: Page) -> Locator:
 
 def type_in_cell(page: Page, number: int, text: str, *, at_end: bool = True) -> None:
     """Click into a cell and type, key by key."""
+    # whose window is not in front has no caret, neither here nor on a person's screen
+    page.bring_to_front()
     cells(page).nth(number).locator(".cm-content").click()
     if at_end:
         page.keyboard.press("Control+End")
@@ -72,6 +74,20 @@ def save(page: Page) -> None:
         page.keyboard.press("Control+s")
 
 
-def caret_names(page: Page) -> list[str]:
-    """The names at the carets of others, shown for a moment whenever one moves."""
-    return page.locator(".jp-remote-userFlag-name").all_inner_texts()
+def carets(page: Page) -> Locator:
+    """The carets of others in the cells on screen."""
+    return page.locator(".jp-remote-cursor")
+
+
+def point_at(page: Page, target: Locator) -> None:
+    """Move the mouse onto something, from a little beside it."""
+    box = target.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x - 40, y)
+    page.mouse.move(x - 1, y, steps=4)
+
+
+def caret_name(page: Page) -> Locator:
+    """The name at the caret that the mouse is near."""
+    return page.locator(".jp-remote-userFlag-name").first

@@ -10,7 +10,6 @@ from tests.journeys import jupyterlab
 from tests.journeys.conftest import Workplace
 from tests.journeys.pictures import keep_picture
 from tests.journeys.site import Api, Site
-from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.hub, pytest.mark.docker, pytest.mark.browser]
 
@@ -83,21 +82,22 @@ def join(page: Page, group: str) -> None:
 
 
 def both_see_each_other(ada: Page, grace: Page) -> None:
-    # JupyterLab draws the carets of others for somebody who has typed in the notebook
     sees_text_and_name(grace, ada, "  # by Grace", "Grace Hopper")
     sees_text_and_name(ada, grace, " and Ada", "Ada Lovelace")
 
 
 def sees_text_and_name(typist: Page, reader: Page, text: str, name: str) -> None:
+    # a caret that has not moved since the reader came is told to them only by the next renewal
+    # of all carets, within 15 s; one that moves is told at once
+    jupyterlab.type_in_cell(typist, 0, "")
+    typist.keyboard.press("Home")
     jupyterlab.type_in_cell(typist, 0, text)
     expect(jupyterlab.cells(reader).first).to_contain_text(text.strip(), timeout=SEEN_WITHIN_MS)
-    # the name stands at the caret for a moment after each key
-    typist.keyboard.type(".")
-    wait_for(
-        lambda: name in jupyterlab.caret_names(reader),
-        f"{name} at the caret",
-        SEEN_WITHIN_MS / 1000,
-    )
+    # JupyterLab tells whose caret it is when the mouse comes near
+    caret = jupyterlab.carets(reader).first
+    expect(caret).to_be_attached(timeout=SEEN_WITHIN_MS)
+    jupyterlab.point_at(reader, caret)
+    expect(jupyterlab.caret_name(reader)).to_have_text(name, timeout=SEEN_WITHIN_MS)
 
 
 def refused(site: Site, browser: Browser, project_address: str, lab: str, project: str) -> None:

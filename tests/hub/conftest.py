@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from docker.api.client import APIClient
-from hub_harness import LAB_IMAGE, HubProcess, docker_client, remove_namespace
+from hub_harness import LAB_IMAGE, HubProcess
+
+from tests.engine import docker_client, remove_namespace
 
 
 @pytest.fixture(scope="session")

@@ -7,20 +7,15 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import requests
-from docker.api.client import APIClient
-from docker.errors import APIError
-from docker.utils.utils import kwargs_from_env
 from sqlalchemy import Engine, select
 
 from sophon_hub import names
@@ -34,6 +29,7 @@ from sophon_hub.models import (
     Visibility,
 )
 from sophon_hub.store.engine import make_engine, writing
+from tests.waiting import free_port, wait_for
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LAB_IMAGE = os.environ.get("SOPHON_TEST_IMAGE", "sophon-hub/lab:latest")
@@ -78,42 +74,6 @@ c.JupyterHub.load_roles = [
     }
 ]
 """
-
-
-def wait_for(look: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
-    """What `look` gives once it is true; fails with the last thing seen when it never is."""
-    deadline = time.monotonic() + seconds
-    pause = 0.02
-    while True:
-        seen = look()
-        if seen:
-            return seen
-        if time.monotonic() > deadline:
-            raise AssertionError(f"gave up waiting for {what}: {seen!r}")
-        # the only pause in these tests: between two looks, never instead of one
-        time.sleep(pause)
-        pause = min(pause * 1.5, 0.25)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-def docker_client() -> APIClient:
-    return APIClient(version="auto", **kwargs_from_env())
-
-
-def remove_namespace(client: APIClient, namespace: str) -> None:
-    """Everything of one namespace, and nothing of any other."""
-    mine = {"label": f"org.sophon.namespace={namespace}"}
-    for container in client.containers(all=True, filters=mine):
-        with contextlib.suppress(APIError):
-            client.remove_container(container["Id"], force=True, v=True)
-    for volume in client.volumes(filters=mine)["Volumes"] or []:
-        client.remove_volume(volume["Name"])
-    for network in client.networks(filters=mine):
-        client.remove_network(network["Id"])
 
 
 @dataclass

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from hub_harness import wait_for
 
 from sophon_hub.settings import PREFIX
+from tests.waiting import wait_for
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NEEDED = (0, 1, 10, 81)

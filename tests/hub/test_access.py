@@ -11,9 +11,10 @@ from collections.abc import Callable
 
 import pytest
 from docker.api.client import APIClient
-from hub_harness import PATIENCE, HubLab, HubProcess, wait_for
+from hub_harness import PATIENCE, HubLab, HubProcess
 
 from sophon_hub import names
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.hub, pytest.mark.docker]
 

@@ -13,13 +13,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from hub_harness import wait_for
 from jupyterhub.scopes import expand_scopes
 from running import REPOSITORY, RunningHub, free_ports
 from traitlets.config import Config
 
 from sophon_hub import config, paths, startup
 from sophon_hub.settings import BadSetting, Sophon
+from tests.waiting import wait_for
 
 SECRETS = ("cookie-secret", "proxy-token", "portal-token", "worker-token")
 

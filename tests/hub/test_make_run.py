@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from docker.api.client import APIClient
-from hub_harness import remove_namespace, wait_for
 from running import REPOSITORY, Browser, free_ports
 
 from sophon_hub.settings import PREFIX
+from tests.engine import remove_namespace
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.docker, pytest.mark.hub]
 

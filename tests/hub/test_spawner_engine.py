@@ -18,7 +18,9 @@ from typing import Any
 
 import pytest
 from docker.api.client import APIClient
-from hub_harness import LAB_IMAGE, PATIENCE, HubProcess, wait_for
+from hub_harness import LAB_IMAGE, PATIENCE, HubProcess
+
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.hub, pytest.mark.docker]
 

@@ -10,7 +10,9 @@ import pytest
 import requests
 from docker.api.client import APIClient
 from docker.errors import NotFound
-from hub_harness import LAB_IMAGE, PATIENCE, HubLab, HubProcess, run_in, wait_for
+from hub_harness import LAB_IMAGE, PATIENCE, HubLab, HubProcess, run_in
+
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.hub, pytest.mark.docker]
 

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 from docker.api.client import APIClient
-from hub_harness import LAB_IMAGE, REPOSITORY, HubLab, HubProcess, remove_namespace, run_in
+from hub_harness import LAB_IMAGE, REPOSITORY, HubLab, HubProcess, run_in
 
 from sophon_hub.settings import BadSetting, Sophon
 from sophon_hub.spawner import ensure_networks, guard
+from tests.engine import remove_namespace
 
 pytestmark = [pytest.mark.hub, pytest.mark.docker]
 

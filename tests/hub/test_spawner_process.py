@@ -5,7 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hub_harness import HubLab, HubProcess, wait_for
+from hub_harness import HubLab, HubProcess
+
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.hub
 

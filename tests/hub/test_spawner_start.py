@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from docker.api.client import APIClient
-from hub_harness import LAB_IMAGE, PATIENCE, HubLab, HubProcess, run_in, wait_for
+from hub_harness import LAB_IMAGE, PATIENCE, HubLab, HubProcess, run_in
 
 from sophon_hub import names
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.hub, pytest.mark.docker]
 

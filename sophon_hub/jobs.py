@@ -69,10 +69,14 @@ def finish(session: Session, job_id: int) -> None:
     session.execute(delete(Job).where(Job.id == job_id))
 
 
-def fail(session: Session, job_id: int, error: str, *, now: datetime) -> None:
-    """The job did not work: try again later, and say why meanwhile."""
-    job = session.get(Job, job_id)
-    if job is None:
+def fail(session: Session, job_id: int, error: str, *, attempt: int, now: datetime) -> None:
+    """The job did not work: try again later, and say why meanwhile.
+
+    ``attempt`` is the number the job was leased with: a worker whose lease ran out has no say
+    about a job that another one does by now.
+    """
+    job = session.get(Job, job_id, with_for_update=True)
+    if job is None or job.attempts != attempt:
         return
     wait = RETRY_SECONDS[min(job.attempts, len(RETRY_SECONDS)) - 1]
     job.leased_until = None

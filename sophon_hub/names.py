@@ -33,7 +33,8 @@ RESERVED_SLUGS = frozenset(
 ALL_ACCOUNTS_GROUP = "sophon-accounts"
 """Hub group of every collaboration account; the worker's hub role is filtered to it."""
 
-MAX_USERNAME = 128
+MAX_USERNAME = 255
+"""As long as JupyterHub allows."""
 
 
 def slug_problem(slug: str, *, lab: bool = False) -> str | None:

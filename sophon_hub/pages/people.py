@@ -66,6 +66,11 @@ class PeoplePage(PageHandler):
         form = self.form(MemberSettings, but=FRAME)
         if not username:
             raise Invalid.of("username", "Type a user name.")
+        await self.read(
+            lambda session, actor: require(
+                actor, Permission.GROUP_PEOPLE, groups.get_group(session, actor, slug)
+            )
+        )
         await accounts.ensure_known(self, username)
         _, is_new = await self.act(
             lambda session, actor: members.set_member(

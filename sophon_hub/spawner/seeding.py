@@ -3,6 +3,7 @@
 import io
 import tarfile
 
+from sophon_hub.clock import utcnow
 from sophon_hub.settings import Sophon
 from sophon_hub.spawner import homes
 from sophon_hub.spawner.engine import connect
@@ -38,7 +39,7 @@ def put_file(settings: Sophon, plan: LaunchPlan, name: str, content: bytes) -> N
 
 def _archive(name: str, content: bytes) -> bytes:
     entry = tarfile.TarInfo(name)
-    entry.size, entry.mode = len(content), MODE
+    entry.size, entry.mode, entry.mtime = len(content), MODE, int(utcnow().timestamp())
     entry.uid = entry.gid = homes.OWNER
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:

@@ -30,6 +30,9 @@ ATTEMPTS = 10
 LOST_RACES = {"40001", "40P01"}
 """PostgreSQL's codes for a transaction given up for another: serialization, deadlock."""
 
+UNIQUE_VIOLATION = "23505"
+"""SQLSTATE of PostgreSQL for a duplicate."""
+
 WRITE = "sophon_write"
 
 
@@ -87,6 +90,12 @@ def writing(engine: Engine) -> Iterator[Session]:
         yield session
 
 
+def _is_duplicate(error: IntegrityError) -> bool:
+    """Whether the database refused a row because there is one like it; else it is our fault."""
+    state = getattr(error.orig, "sqlstate", None)
+    return state == UNIQUE_VIOLATION or "UNIQUE constraint failed" in str(error.orig)
+
+
 def transact(engine: Engine, work: Callable[[Session], T]) -> T:
     """Run ``work`` in one writing transaction and give its result.
 
@@ -101,8 +110,9 @@ def transact(engine: Engine, work: Callable[[Session], T]) -> T:
         try:
             with writing(engine) as session:
                 return work(session)
-        except IntegrityError:
-            continue
+        except IntegrityError as error:
+            if not _is_duplicate(error):
+                raise
         except OperationalError as error:
             if getattr(error.orig, "sqlstate", None) in LOST_RACES:
                 continue

@@ -5,7 +5,9 @@ minutes and looks at everything.
 """
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from sophon_hub import audit, jobs, names
 from sophon_hub.actions.people import note_person
@@ -27,6 +29,9 @@ from sophon_hub.worker.context import Context
 log = logging.getLogger("sophon.worker")
 
 SYSTEM = Actor(via="system")
+
+BATCH = 200
+"""People noted in one transaction: nobody waits long for the write lock."""
 
 ENDED = "The lab ended by itself. What was saved is still there; start it again."
 
@@ -150,9 +155,9 @@ async def _note_people(context: Context, accounts: list[Account]) -> None:
         and known.get(account.username) != account.admin
     ]
 
-    def write(session: Session) -> None:
-        for account in changed:
+    def write(session: Session, batch: Sequence[Account]) -> None:
+        for account in batch:
             note_person(session, account.username, account.display_name, is_admin=account.admin)
 
-    if changed:
-        await context.write(write)
+    for start in range(0, len(changed), BATCH):
+        await context.write(partial(write, batch=changed[start : start + BATCH]))

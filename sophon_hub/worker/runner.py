@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -34,6 +35,16 @@ HANDLERS: dict[str, tuple[Handler, str]] = {
 """What does each kind of job, and the name of the number it is about."""
 
 
+@dataclass(frozen=True)
+class Leased:
+    """A job that this worker has to do; ``attempt`` tells the lease from later ones."""
+
+    id: int
+    kind: str
+    payload: dict[str, int]
+    attempt: int
+
+
 class Runner:
     """One worker. Several at once do no harm."""
 
@@ -52,42 +63,49 @@ class Runner:
     async def _lease_loop(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             while True:
-                for job_id, kind, payload in await self._lease():
-                    task = tasks.create_task(self._do(job_id, kind, payload))
-                    self._running[job_id] = task
-                    task.add_done_callback(partial(self._forget, job_id))
+                for job in await self._lease():
+                    task = tasks.create_task(self._do(job))
+                    self._running[job.id] = task
+                    task.add_done_callback(partial(self._forget, job.id))
                 await asyncio.sleep(IDLE_SECONDS)
 
     def _forget(self, job_id: int, _: asyncio.Task[None]) -> None:
         del self._running[job_id]
 
-    async def _lease(self) -> list[tuple[int, str, dict[str, int]]]:
-        room = PARALLEL_JOBS - len(self._running)
-        if room <= 0 or not await self._context.read(
-            lambda session: jobs.is_any_due(session, utcnow())
-        ):
-            return []
+    async def _lease(self) -> list[Leased]:
+        context, room = self._context, PARALLEL_JOBS - len(self._running)
 
-        def take(session: Session) -> list[tuple[int, str, dict[str, int]]]:
+        def take(session: Session) -> list[Leased]:
             leased = jobs.lease(session, limit=room, now=utcnow())
-            return [(job.id, job.kind, job.payload) for job in leased]
+            return [Leased(job.id, job.kind, job.payload, job.attempts) for job in leased]
 
         try:
-            return await self._context.write(take)
+            if room <= 0 or not await context.read(
+                lambda session: jobs.is_any_due(session, utcnow())
+            ):
+                return []
+            return await context.write(take)
         except SophonError as error:
             log.warning("cannot take jobs: %s", error)
             return []
 
-    async def _do(self, job_id: int, kind: str, payload: dict[str, int]) -> None:
-        handler, number = HANDLERS[kind]
+    async def _do(self, job: Leased) -> None:
+        handler, number = HANDLERS[job.kind]
         try:
-            await handler(self._context, payload[number])
+            await handler(self._context, job.payload[number])
         except (HubDown, HubRefused, SophonError) as error:
-            log.warning("%s %s did not work, trying again: %s", kind, payload, error)
-            message = str(error)
-            await self._settle(lambda session: jobs.fail(session, job_id, message, now=utcnow()))
+            log.warning("%s %s did not work, trying again: %s", job.kind, job.payload, error)
+            await self._settle(
+                partial(
+                    jobs.fail,
+                    job_id=job.id,
+                    error=str(error),
+                    attempt=job.attempt,
+                    now=utcnow(),
+                )
+            )
         else:
-            await self._settle(lambda session: jobs.finish(session, job_id))
+            await self._settle(partial(jobs.finish, job_id=job.id))
 
     async def _settle(self, work: Callable[[Session], None]) -> None:
         try:

@@ -35,7 +35,9 @@ def finish(engine: Engine, number: int) -> None:
 
 def fail(engine: Engine, number: int, now: StoppedClock, error: str = "boom") -> None:
     with writing(engine) as session:
-        jobs.fail(session, number, error, now=now())
+        job = session.get(Job, number)
+        attempt = job.attempts if job else 1
+        jobs.fail(session, number, error, attempt=attempt, now=now())
 
 
 def waiting(engine: Engine) -> list[Job]:
@@ -147,6 +149,21 @@ def test_a_worker_that_lives_keeps_its_jobs_longer_than_a_lease(
         jobs.renew(session, [kept], now=now())
     now.forward(seconds=1)
     assert [number for number, _, _ in take(engine, now)] == [lost]
+
+
+def test_a_worker_whose_lease_ran_out_has_no_say_about_who_does_the_job_now(
+    engine: Engine, now: StoppedClock
+) -> None:
+    want(engine, "start_lab", "lab:1")
+    [(number, _, _)] = take(engine, now)
+    now.forward(seconds=jobs.LEASE.total_seconds() + 1)
+    assert [again for again, _, _ in take(engine, now)] == [number]
+    with writing(engine) as session:
+        jobs.fail(session, number, "too late", attempt=1, now=now())
+    now.forward(seconds=1)
+    assert take(engine, now) == []
+    [job] = waiting(engine)
+    assert job.last_error == ""
 
 
 def test_a_key_is_waited_for_while_its_job_waits_or_is_under_way(

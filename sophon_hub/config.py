@@ -17,6 +17,7 @@ from traitlets.config import Config
 from sophon_hub import names, paths, startup
 from sophon_hub.authenticator import LocalAuthenticator, make_authenticator
 from sophon_hub.authenticator.first_accounts import prepare_accounts
+from sophon_hub.hub_name import HubName
 from sophon_hub.secret_files import read_or_make_secret, require_private
 from sophon_hub.settings import BadSetting, Sophon
 from sophon_hub.spawner import ensure_networks, use_settings
@@ -233,6 +234,7 @@ def _wire_pages(c: Config, settings: Sophon) -> None:
     c.JupyterHub.template_paths = [str(paths.hub_templates())]
     c.JupyterHub.template_vars = {
         "sophon_url": f"{_base(settings)}services/{PORTAL}/",
+        "sophon_name": HubName(settings.database_url),
         "sophon_open_signup": settings.open_signup,
         "sophon_local_accounts": issubclass(c.JupyterHub.authenticator_class, LocalAuthenticator),
     }

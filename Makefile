@@ -31,7 +31,11 @@ setup-test: venv
 test: setup-test  ## run all tests: needs a Docker engine and Chromium, installs them when missing
 	@$(SETUP)/images.sh
 	@$(SETUP)/browser.sh
-	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(BIN)/coverage run --branch --source=sophon_hub/policy,sophon_hub/actions \
+	  -m pytest -q -m "not postgres" tests/policy tests/actions
+	@$(BIN)/coverage report --fail-under=100 --skip-covered
+	@$(BIN)/python -m pytest -n auto -m "not docker and not browser and not hub"
+	@$(BIN)/python -m pytest -v -m "docker or browser or hub" $(PYTEST_ARGS)
 
 test-fast: setup-test  ## run the tests that need neither engine nor browser nor hub
 	@$(BIN)/python -m pytest -n auto -m "not docker and not browser and not hub" $(PYTEST_ARGS)

@@ -18,7 +18,9 @@ from tests.cast import Cast
 
 pytest_plugins = ["tests.postgres"]
 
-pytest_plugins = ["tests.postgres"]
+# the proxy that `npm ci` put into the checkout, for everything that starts a Hub
+PROXY = Path(__file__).resolve().parents[1] / "node_modules" / ".bin"
+os.environ["PATH"] = os.pathsep.join([str(PROXY), os.environ["PATH"]])
 
 
 # Each kind of database is made once a session: an engine that has seen a statement before is

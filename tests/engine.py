@@ -6,6 +6,8 @@ from docker.api.client import APIClient
 from docker.errors import APIError
 from docker.utils.utils import kwargs_from_env
 
+from tests.waiting import wait_for
+
 
 def docker_client() -> APIClient:
     """A client of the engine that the environment names."""
@@ -13,12 +15,21 @@ def docker_client() -> APIClient:
 
 
 def remove_namespace(client: APIClient, namespace: str) -> None:
-    """Remove everything of one namespace, and nothing of any other."""
+    """Remove everything of one namespace, and nothing of any other.
+
+    Again and again, since a Hub that was just stopped may have had a container under way.
+    """
+    wait_for(lambda: _removed(client, namespace), f"everything of {namespace} to be gone")
+
+
+def _removed(client: APIClient, namespace: str) -> bool:
     mine = {"label": f"org.sophon.namespace={namespace}"}
-    for container in client.containers(all=True, filters=mine):
-        with contextlib.suppress(APIError):
+    with contextlib.suppress(APIError):
+        for container in client.containers(all=True, filters=mine):
             client.remove_container(container["Id"], force=True, v=True)
-    for volume in client.volumes(filters=mine)["Volumes"] or []:
-        client.remove_volume(volume["Name"])
-    for network in client.networks(filters=mine):
-        client.remove_network(network["Id"])
+        for volume in client.volumes(filters=mine)["Volumes"] or []:
+            client.remove_volume(volume["Name"])
+        for network in client.networks(filters=mine):
+            client.remove_network(network["Id"])
+        return True
+    return False

@@ -30,6 +30,19 @@ def _removed(client: APIClient, namespace: str) -> bool:
         for volume in client.volumes(filters=mine)["Volumes"] or []:
             client.remove_volume(volume["Name"])
         for network in client.networks(filters=mine):
-            client.remove_network(network["Id"])
+            _remove_network(client, network["Id"])
         return True
     return False
+
+
+def _remove_network(client: APIClient, network: str) -> None:
+    """Remove a network; one that only the engine thinks is in use has to stay.
+
+    Engine 20.10 can forget to release the endpoint of a container that was removed while it was
+    being started; until the engine's next start nothing removes such a network.
+    """
+    try:
+        client.remove_network(network)
+    except APIError as error:
+        if "active endpoints" not in str(error) or client.inspect_network(network)["Containers"]:
+            raise

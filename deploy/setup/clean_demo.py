@@ -10,7 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
-from docker.errors import DockerException
+from docker.errors import APIError, DockerException
 
 from sophon_hub import startup
 from sophon_hub.settings import BadSetting, Sophon
@@ -61,7 +61,10 @@ def remove_from_engine(namespace: str) -> None:
         client.remove_volume(volume["Name"])
     for network in client.networks(filters=mine):
         say(f"removing network {network['Name']}")
-        client.remove_network(network["Id"])
+        try:
+            client.remove_network(network["Id"])
+        except APIError as error:
+            say(f"the engine keeps it until it is started again: {error.explanation}")
 
 
 def say(text: str) -> None:

@@ -13,6 +13,12 @@ if [ -d /run/systemd/system ]; then
     say "starting the Docker engine with systemd"
     systemctl start docker
 else
+    # an engine that was killed leaves its number, which may be another process's by now
+    for name in docker docker/containerd/containerd; do
+        file=/var/run/$name.pid
+        [ -s "$file" ] && ! grep -qE '^(dockerd|containerd)$' "/proc/$(cat "$file")/comm" 2>/dev/null &&
+            rm -f "$file"
+    done
     log=/var/log/dockerd.log
     say "starting the Docker engine (no init system here does it); its log is $log"
     setsid nohup dockerd >>"$log" 2>&1 </dev/null &

@@ -60,20 +60,27 @@ class SophonAuthenticatorMixin(LoggingConfigurable):
         if names.is_reserved_username(model["name"]):
             self.log.warning("Refusing a sign-in under the reserved name %r", model["name"])
             raise web.HTTPError(403, RESERVED)
-        theirs = model.get("user_info") or {}
         user = handler.find_user(model["name"])
-        model = keep_our_groups(model, user)
-        if given := theirs.get("display_name"):
-            is_admin = bool(user and user.admin) if model["admin"] is None else model["admin"]
-            await asyncio.to_thread(self._note_person, model["name"], given, is_admin=is_admin)
-        display_name = await asyncio.to_thread(self._display_name, model["name"])
-        display_name = display_name or model["name"]
-        return {**model, "user_info": {**theirs, **user_info(model["name"], display_name)}}
+        return await self._with_name(keep_our_groups(model, user), user)
 
     async def refresh_user(self, user: Any, handler: Any = None, **options: Any) -> Any:
         """Let the authenticator refresh what it knows; research groups stay what they are."""
         model = await maybe_future(super().refresh_user(user, handler, **options))  # type: ignore[misc]
-        return keep_our_groups(model, user) if isinstance(model, dict) else model
+        if not isinstance(model, dict):
+            return model
+        model = keep_our_groups(model, user)
+        return await self._with_name(model, user) if model.get("user_info") else model
+
+    async def _with_name(self, model: dict[str, Any], user: Any) -> dict[str, Any]:
+        """Add what labs show of the person."""
+        theirs = model.get("user_info") or {}
+        if given := theirs.get("display_name"):
+            admin = model.get("admin")
+            is_admin = bool(user and user.admin) if admin is None else admin
+            await asyncio.to_thread(self._note_person, model["name"], given, is_admin=is_admin)
+        display_name = await asyncio.to_thread(self._display_name, model["name"])
+        display_name = display_name or model["name"]
+        return {**model, "user_info": {**theirs, **user_info(model["name"], display_name)}}
 
     def _note_person(self, username: str, display_name: str, *, is_admin: bool) -> None:
         """Put the name that a sign-on system gives on record; it knows it best."""

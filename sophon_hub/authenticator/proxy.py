@@ -70,6 +70,8 @@ class TrustedProxyAuthenticator(SophonAuthenticatorMixin, ProxyTraits, Authentic
             self.refuse_unsafe(app.bind_url)
         except BadSetting as error:
             raise SystemExit(f"sophon-hub: {error.detail}") from None
+        if not app.public_url.startswith("https://"):
+            self.log.warning("c.JupyterHub.public_url is no https address: cookies are not Secure.")
         ours = f"/{self.route}"
         return [
             ("/logout", proxy_handlers.SignOutHandler),

@@ -2,9 +2,11 @@
 
 import http.client
 import re
+import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
+from typing import Any
 from urllib.parse import urlsplit
 
 SECRET = "0123456789abcdef" * 4
@@ -39,9 +41,15 @@ def ask(
     method: str = "GET",
     body: str | None = None,
     cookies: dict[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Answer:
     """One request; headers may come twice, which no library for people allows."""
-    connection = http.client.HTTPConnection(urlsplit(origin).netloc, timeout=30)
+    server = urlsplit(origin).netloc
+    connection = (
+        http.client.HTTPSConnection(server, timeout=30, context=tls)
+        if tls
+        else http.client.HTTPConnection(server, timeout=30)
+    )
     try:
         connection.putrequest(method, path)
         for name, value in headers:
@@ -75,8 +83,8 @@ def cosign_headers(**changes: str | None) -> list[tuple[str, str]]:
     return [(name, value) for name, value in values.items() if value is not None]
 
 
-def name_of(origin: str, cookies: dict[str, str]) -> str | None:
+def name_of(origin: str, cookies: dict[str, str], **options: Any) -> str | None:
     """Who the Hub says is signed in with these cookies."""
-    page = ask(origin, "/hub/home", cookies=cookies).text
+    page = ask(origin, "/hub/home", cookies=cookies, **options).text
     found = re.search(r'\buser: "([^"]*)"', page)
     return found[1] if found else None

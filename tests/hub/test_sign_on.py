@@ -3,6 +3,7 @@
 import json
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -429,3 +430,30 @@ def test_signing_out_without_a_campus_page_stays_signed_out(proxy_hub: RunningHu
     answer = ask(proxy_hub.url, "/hub/logout", cookies=ada)
     assert answer.location == "/hub/sso/logged-out"
     assert ask(proxy_hub.url, answer.location).status == 200
+
+
+def test_an_old_session_goes_by_the_sign_on_again(tmp_path: Path) -> None:
+    config = """
+c.TrustedProxyAuthenticator.allow_all = True
+c.TrustedProxyAuthenticator.session_max_age = 4
+c.Authenticator.auth_refresh_age = 1
+"""
+    hub = RunningHub(
+        tmp_path,
+        config=config,
+        authenticator="sophon-proxy",
+        proxy_secret_file=secret_file(tmp_path, SECRET),
+    )
+    hub.start()
+    try:
+        cookies = ask(hub.url, PROXY_LOGIN, sso_headers()).cookies
+        assert name_of(hub.url, cookies) == "ada"
+        time.sleep(5)
+        answer = ask(hub.url, "/hub/home", cookies=cookies)
+        assert answer.location == "/hub/login?next=%2Fhub%2Fhome"
+        assert ask(hub.url, PROXY_LOGIN, sso_headers(), cookies=cookies).status == 302
+        assert name_of(hub.url, cookies) == "ada"
+    finally:
+        hub.end()
+    # JupyterHub 6.1 itself fails here unless it is helped
+    assert "Traceback" not in hub.log_file.read_text()

@@ -27,6 +27,7 @@ venv:  ## make .venv with everything that tests and lint need
 setup-test: venv
 	@$(SETUP)/proxy.sh
 	@$(SETUP)/postgres.sh
+	@$(SETUP)/apache.sh
 
 test: setup-test  ## run all tests: needs a Docker engine and Chromium, installs them when missing
 	@$(SETUP)/images.sh

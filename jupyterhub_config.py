@@ -18,8 +18,8 @@ c = get_config()  # noqa: F821 - JupyterHub defines it for this file
 # c.Sophon.database_url = "postgresql+psycopg://sophon@127.0.0.1/sophon"
 
 # Campus sign-on in place of local accounts: any JupyterHub authenticator
-# c.Sophon.authenticator = "generic-oauth"
-# c.GenericOAuthenticator.allow_all = True
+# c.Sophon.authenticator = "sophon-oauth"  # or sophon-proxy, sophon-cosign: docs/admins.md
+# c.SophonOAuthenticator.allow_all = True
 
 # What people may choose for a lab, and what one lab may use
 # c.Sophon.images = {

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
-from sophon_hub import demo, startup
+from sophon_hub import apache, demo, startup
 from sophon_hub.authenticator.first_accounts import ADMIN_PASSWORD_FILE
 from sophon_hub.settings import PREFIX, BadSetting, Sophon
 from sophon_hub.store import schema
@@ -120,9 +120,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, function in COMMANDS.items():
         commands.add_parser(name, help=function.__doc__, description=function.__doc__)
+    text = "Print the Apache virtual host that signs people in and passes requests to the hub."
+    apache.add_arguments(commands.add_parser("apache-config", help=text, description=text))
     chosen = parser.parse_args(arguments)
     try:
-        COMMANDS[chosen.command](Sophon.load())
+        settings = Sophon.load()
+        if chosen.command == "apache-config":
+            say(apache.vhost(settings, chosen).rstrip())
+        else:
+            COMMANDS[chosen.command](settings)
     except BadSetting as error:
         print(f"sophon-hub: {error.detail}", file=sys.stderr)  # noqa: T201
         return 1

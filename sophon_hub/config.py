@@ -188,7 +188,8 @@ def _wire_access(c: Config, settings: Sophon) -> None:
     c.JupyterHub.authenticator_class = make_authenticator(settings.authenticator)
     c.Authenticator.admin_users = {settings.admin_user}
     c.JupyterHub.extra_user_scopes = {f"access:services!service={PORTAL}"}
-    if not c.Authenticator.get("manage_groups"):
+    kinds = [kind.__name__ for kind in c.JupyterHub.authenticator_class.mro()]
+    if not any(c[name].get("manage_groups") for name in kinds if name in c):
         # else the Hub refuses groups in its configuration, and the worker makes this one
         c.JupyterHub.load_groups = {accounts: {"users": []}}
     c.JupyterHub.load_roles = [

@@ -26,3 +26,8 @@ def hub_templates() -> Path:
 def portal_templates() -> Path:
     """Pages of the portal."""
     return share_dir() / "templates" / "portal"
+
+
+def apache_templates() -> Path:
+    """Virtual hosts for the Apache in front."""
+    return share_dir() / "deploy" / "apache"

@@ -138,6 +138,12 @@ class Sophon(Configurable):
         refused with all of them.""",
     ).tag(config=True)
 
+    proxy_secret_file = Unicode(
+        help="""File with the secret that the web server in front sends when it has signed
+        somebody in, for ``sophon-proxy`` and ``sophon-cosign``: at least 32 characters, readable
+        by the hub's user only. More than one line: each counts.""",
+    ).tag(config=True)
+
     admin_user = Unicode(
         "admin",
         help="""Name of the first administrator. With local accounts it is created at the first

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 from jupyterhub.handlers import BaseHandler
 from jupyterhub.roles import assign_default_roles
 from jupyterhub.scopes import needs_scope
-from jupyterhub.utils import maybe_future, new_token
+from jupyterhub.utils import maybe_future
 from tornado import web
 
 from sophon_hub.authenticator import passwords
+from sophon_hub.authenticator.sessions import end_sessions
 from sophon_hub.errors import SophonError
 
 if TYPE_CHECKING:
@@ -30,16 +31,6 @@ class AccountHandler(BaseHandler):
         """Answer with a page."""
         self.set_status(status)
         self.finish(await self.render_template(template, **values))
-
-    def end_sessions(self, user: Any, but: str | None = None) -> None:
-        """Sign somebody out everywhere, except in the browser with this session."""
-        if user is None:  # has never signed in
-            return
-        for token in list(user.orm_user.api_tokens):
-            if token.session_id and token.session_id != but:
-                self.db.delete(token)
-        user.orm_user.cookie_id = new_token()
-        self.db.commit()
 
 
 class SignUpHandler(AccountHandler):
@@ -113,7 +104,7 @@ class ChangePasswordHandler(AccountHandler):
         except SophonError as error:
             await self._page(422, problem=error.detail)
             return
-        self.end_sessions(user, but=self.get_session_cookie())
+        end_sessions(self.db, user, but=self.get_session_cookie())
         self.set_login_cookie(user)
         await self._page(done="Your password is changed. Other browsers have to sign in again.")
 
@@ -141,7 +132,7 @@ class AccountsHandler(AccountHandler):
                 await self.authenticator.in_thread(
                     self.authenticator.set_password, username, password
                 )
-                self.end_sessions(self.find_user(username))
+                end_sessions(self.db, self.find_user(username))
             else:
                 username = await self.authenticator.in_thread(
                     self.authenticator.create_account,

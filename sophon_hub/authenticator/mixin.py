@@ -15,9 +15,10 @@ from traitlets.utils.importstring import import_item
 
 from sophon_hub import names
 from sophon_hub.authenticator.user_info import user_info
+from sophon_hub.clock import utcnow
 from sophon_hub.settings import BadSetting, Sophon
 from sophon_hub.store import people
-from sophon_hub.store.engine import make_engine, reading
+from sophon_hub.store.engine import make_engine, reading, writing
 
 RESERVED = "Names that begin with project- or tmp- belong to the hub; nobody can sign in with one."
 
@@ -59,16 +60,34 @@ class SophonAuthenticatorMixin(LoggingConfigurable):
         if names.is_reserved_username(model["name"]):
             self.log.warning("Refusing a sign-in under the reserved name %r", model["name"])
             raise web.HTTPError(403, RESERVED)
-        model = keep_our_groups(model, handler.find_user(model["name"]))
-        theirs = model.get("user_info") or {}
-        display_name = await asyncio.to_thread(self._display_name, model["name"])
-        display_name = display_name or theirs.get("display_name") or model["name"]
-        return {**model, "user_info": {**theirs, **user_info(model["name"], display_name)}}
+        user = handler.find_user(model["name"])
+        return await self._with_name(keep_our_groups(model, user), user)
 
     async def refresh_user(self, user: Any, handler: Any = None, **options: Any) -> Any:
         """Let the authenticator refresh what it knows; research groups stay what they are."""
         model = await maybe_future(super().refresh_user(user, handler, **options))  # type: ignore[misc]
-        return keep_our_groups(model, user) if isinstance(model, dict) else model
+        if not isinstance(model, dict):
+            return model
+        model = keep_our_groups(model, user)
+        return await self._with_name(model, user) if model.get("user_info") else model
+
+    async def _with_name(self, model: dict[str, Any], user: Any) -> dict[str, Any]:
+        """Add what labs show of the person."""
+        theirs = model.get("user_info") or {}
+        if given := theirs.get("display_name"):
+            admin = model.get("admin")
+            is_admin = bool(user and user.admin) if admin is None else admin
+            await asyncio.to_thread(self._note_person, model["name"], given, is_admin=is_admin)
+        display_name = await asyncio.to_thread(self._display_name, model["name"])
+        display_name = display_name or model["name"]
+        return {**model, "user_info": {**theirs, **user_info(model["name"], display_name)}}
+
+    def _note_person(self, username: str, display_name: str, *, is_admin: bool) -> None:
+        """Put the name that a sign-on system gives on record; it knows it best."""
+        with writing(self.engine) as session:
+            people.system_upsert_person(
+                session, username, display_name, is_admin=is_admin, now=utcnow()
+            )
 
     def _display_name(self, username: str) -> str | None:
         with reading(self.engine) as session:

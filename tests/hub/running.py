@@ -37,10 +37,15 @@ def free_ports() -> int:
 class RunningHub:
     """Starts and ends `jupyterhub` with a data directory and ports of its own."""
 
-    def __init__(self, directory: Path, **settings: str) -> None:
+    def __init__(self, directory: Path, *, config: str = "", **settings: str) -> None:
+        """``config`` are lines that the site has written above the call of `configure`."""
         self.port = free_ports()
         self.data = directory / "data"
         self.log_file = directory / "hub.log"
+        self.config_file = directory / "jupyterhub_config.py"
+        ours = REPOSITORY / "jupyterhub_config.py"
+        call = "\nconfigure(c)\n"
+        self.config_file.write_text(ours.read_text().replace(call, f"{config}\n{call}"))
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
         clean = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
@@ -65,7 +70,7 @@ class RunningHub:
     def _jupyterhub(self) -> dict[str, Any]:
         """How `jupyterhub` is started, for subprocess."""
         return {
-            "args": [sys.executable, "-m", "jupyterhub", "-f", REPOSITORY / "jupyterhub_config.py"],
+            "args": [sys.executable, "-m", "jupyterhub", "-f", self.config_file],
             "env": self.environment,
             "cwd": self.log_file.parent,
         }

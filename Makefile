@@ -6,7 +6,7 @@ SHELL := /bin/bash
 SETUP := deploy/setup
 BIN := .venv/bin
 
-.PHONY: docs help venv setup-run setup-test run clean-demo test test-fast lint format bench images lock
+.PHONY: docs help venv setup-run setup-test run clean-demo test test-fast lint format bench images hub-image lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -20,6 +20,10 @@ clean-demo:  ## remove what `make run` made: containers, volumes, networks, data
 images:  ## build the lab images
 	@$(SETUP)/venv.sh
 	@$(SETUP)/images.sh
+
+hub-image:  ## build the image of the Hub itself
+	@$(SETUP)/venv.sh
+	@$(SETUP)/images.sh hub
 
 venv:  ## make .venv with everything that tests and lint need
 	@$(SETUP)/venv.sh test lint postgres process

@@ -21,9 +21,9 @@ images:  ## build the lab images
 	@$(SETUP)/venv.sh
 	@$(SETUP)/images.sh
 
-hub-image:  ## build the image of the Hub itself
+hub-image:  ## build the images of the Hub itself, and of what deploy/compose.yaml runs beside it
 	@$(SETUP)/venv.sh
-	@$(SETUP)/images.sh hub
+	@$(SETUP)/images.sh hub database web
 
 venv:  ## make .venv with everything that tests and lint need
 	@$(SETUP)/venv.sh test lint postgres process
@@ -34,6 +34,7 @@ setup-test: venv
 
 test: setup-test  ## run all tests: needs a Docker engine and Chromium, installs them when missing
 	@$(SETUP)/images.sh
+	@$(SETUP)/compose.sh
 	@$(SETUP)/browser.sh
 	@$(BIN)/coverage run --branch --source=sophon_hub/policy,sophon_hub/actions \
 	  -m pytest -q -m "not postgres" tests/policy tests/actions

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Build the lab images: ``python images/build.py [names...]``; or, named ``hub``, the Hub's own.
+"""Build the lab images: ``python images/build.py [names...]``; or, when named, those of a site.
 
-Every folder beside this file with a Dockerfile is a lab image. It is called
+Every folder beside this file with a Dockerfile is a lab image; ``hub`` is the Hub's own,
+``database`` and ``web`` are what compose.yaml runs beside it. An image is called
 ``sophon-hub/<folder>`` and tagged ``latest`` and by its content, so an image that is already
 there is not built again.
 README.md beside this file says what a Dockerfile may rely on and which variables are read.
@@ -25,14 +26,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from catalogue import (
-    HUB,
     REPOSITORY,
+    SITE,
     BuildError,
     Image,
     content_tags,
     discover,
     own_name,
-    read_hub,
+    read_site,
     select,
 )
 
@@ -257,7 +258,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says and return its exit status."""
     parser = argparse.ArgumentParser(prog="build.py", description="Build images.")
     parser.add_argument(
-        "names", nargs="*", help=f"images to build, or {HUB}; all images of labs when none is named"
+        "names", nargs="*", help=f"images to build, also {', '.join(SITE)}; all of labs without"
     )
     parser.add_argument("--list", action="store_true", help="describe the images as JSON and stop")
     parser.add_argument(
@@ -266,8 +267,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         images = discover()
-        if HUB in options.names:
-            images[HUB] = read_hub()
+        images |= {name: read_site(name) for name in SITE if name in options.names}
         chosen, tags = select(images, options.names), content_tags(images)
         if options.list:
             require_engine()

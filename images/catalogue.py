@@ -14,8 +14,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 REPOSITORY = "sophon-hub"
 
-HUB = "hub"
-"""The image of the Hub itself: its Dockerfile is that of the checkout, not of a folder here."""
+SITE = {"hub": "", "database": "deploy/database", "web": "deploy/web"}
+"""Images that are no labs, and the folders of the checkout that have their Dockerfiles."""
 
 IGNORED = re.compile(r"__pycache__|\..*_cache|.*\.egg-info|.*\.pyc|README\.md|requirements\.in")
 """Names that change nothing in an image; each folder's .dockerignore says the same."""
@@ -78,10 +78,13 @@ def read_image(folder: Path) -> Image:
     return Image(folder.name, folder, title[1] if title else folder.name, arguments, tuple(sources))
 
 
-def read_hub(checkout: Path = HERE.parent) -> Image:
-    """Describe the Hub's image; its .dockerignore names what goes in, line by line, with "!"."""
-    kept = re.findall(r"(?m)^!(.+)$", (checkout / ".dockerignore").read_text())
-    return dataclasses.replace(read_image(checkout), name=HUB, context=tuple(kept))
+def read_site(name: str, checkout: Path = HERE.parent) -> Image:
+    """Describe the Hub or what runs beside it; a .dockerignore names, with "!", what goes in."""
+    image = dataclasses.replace(read_image(checkout / SITE[name]), name=name)
+    listed = image.folder / ".dockerignore"
+    if not listed.exists():
+        return image
+    return dataclasses.replace(image, context=tuple(re.findall(r"(?m)^!(.+)$", listed.read_text())))
 
 
 def discover(root: Path = HERE) -> dict[str, Image]:

@@ -6,7 +6,7 @@ SHELL := /bin/bash
 SETUP := deploy/setup
 BIN := .venv/bin
 
-.PHONY: docs help venv setup-run setup-test run clean-demo test test-fast lint format bench images lock
+.PHONY: docs help venv setup-run setup-test run clean-demo test test-fast lint format bench images hub-image lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -21,6 +21,10 @@ images:  ## build the lab images
 	@$(SETUP)/venv.sh
 	@$(SETUP)/images.sh
 
+hub-image:  ## build the images of the Hub itself, and of what deploy/compose.yaml runs beside it
+	@$(SETUP)/venv.sh
+	@$(SETUP)/images.sh hub database web
+
 venv:  ## make .venv with everything that tests and lint need
 	@$(SETUP)/venv.sh test lint postgres process
 
@@ -31,6 +35,7 @@ setup-test: venv
 
 test: setup-test  ## run all tests: needs a Docker engine and Chromium, installs them when missing
 	@$(SETUP)/images.sh
+	@$(SETUP)/compose.sh
 	@$(SETUP)/browser.sh
 	@$(BIN)/coverage run --branch --source=sophon_hub/policy,sophon_hub/actions \
 	  -m pytest -q -m "not postgres" tests/policy tests/actions

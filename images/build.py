@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Build the lab images: ``python images/build.py [names...]``.
+"""Build the lab images: ``python images/build.py [names...]``; or, when named, those of a site.
 
-Every folder beside this file with a Dockerfile is an image. It is called ``sophon-hub/<folder>``
-and tagged ``latest`` and by its content, so an image that is already there is not built again.
+Every folder beside this file with a Dockerfile is a lab image; ``hub`` is the Hub's own,
+``database`` and ``web`` are what compose.yaml runs beside it. An image is called
+``sophon-hub/<folder>`` and tagged ``latest`` and by its content, so an image that is already
+there is not built again.
 README.md beside this file says what a Dockerfile may rely on and which variables are read.
 """
 
@@ -23,7 +25,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from catalogue import REPOSITORY, BuildError, Image, content_tags, discover, own_name, select
+from catalogue import (
+    REPOSITORY,
+    SITE,
+    BuildError,
+    Image,
+    content_tags,
+    discover,
+    own_name,
+    read_site,
+    select,
+)
 
 DEFAULT_BASE = "debian:trixie-slim"
 BOOTSTRAPPED_BASE = f"{REPOSITORY}/base:trixie"
@@ -244,8 +256,10 @@ def build_all(images: list[Image], tags: Mapping[str, str], *, fresh: bool) -> N
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says and return its exit status."""
-    parser = argparse.ArgumentParser(prog="build.py", description="Build the lab images.")
-    parser.add_argument("names", nargs="*", help="images to build; all when none is named")
+    parser = argparse.ArgumentParser(prog="build.py", description="Build images.")
+    parser.add_argument(
+        "names", nargs="*", help=f"images to build, also {', '.join(SITE)}; all of labs without"
+    )
     parser.add_argument("--list", action="store_true", help="describe the images as JSON and stop")
     parser.add_argument(
         "--fresh", action="store_true", help="build anew, with today's security updates of Debian"
@@ -253,6 +267,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         images = discover()
+        images |= {name: read_site(name) for name in SITE if name in options.names}
         chosen, tags = select(images, options.names), content_tags(images)
         if options.list:
             require_engine()

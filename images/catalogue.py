@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import graphlib
 import hashlib
 import os
@@ -12,6 +13,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = "sophon-hub"
+
+SITE = {"hub": "", "database": "deploy/database", "web": "deploy/web"}
+"""Images that are no labs, and the folders of the checkout that have their Dockerfiles."""
 
 IGNORED = re.compile(r"__pycache__|\..*_cache|.*\.egg-info|.*\.pyc|README\.md|requirements\.in")
 """Names that change nothing in an image; each folder's .dockerignore says the same."""
@@ -32,11 +36,22 @@ class Image:
     """The Dockerfile's ``ARG`` lines with a default."""
     sources: tuple[str, ...]
     """What it is made from: every ``FROM`` and ``COPY --from``, with arguments filled in."""
+    context: tuple[str, ...] = ("",)
+    """What of the folder goes into it: files and folders, everything unless said otherwise."""
 
     @property
     def reference(self) -> str:
         """The image's name without a tag."""
         return f"{REPOSITORY}/{self.name}"
+
+    def files(self) -> list[Path]:
+        """Every file that goes into the image, relative to its folder."""
+        found = set()
+        for part in self.context:
+            path = self.folder / part
+            found.update(file for file in (path, *path.rglob("*")) if file.is_file())
+        relative = (file.relative_to(self.folder) for file in found)
+        return sorted(path for path in relative if not any(map(IGNORED.fullmatch, path.parts)))
 
     @property
     def parents(self) -> tuple[str, ...]:
@@ -61,6 +76,15 @@ def read_image(folder: Path) -> Image:
     )
     title = re.search(r'org\.sophon\.title="([^"]*)"', text)
     return Image(folder.name, folder, title[1] if title else folder.name, arguments, tuple(sources))
+
+
+def read_site(name: str, checkout: Path = HERE.parent) -> Image:
+    """Describe the Hub or what runs beside it; a .dockerignore names, with "!", what goes in."""
+    image = dataclasses.replace(read_image(checkout / SITE[name]), name=name)
+    listed = image.folder / ".dockerignore"
+    if not listed.exists():
+        return image
+    return dataclasses.replace(image, context=tuple(re.findall(r"(?m)^!(.+)$", listed.read_text())))
 
 
 def discover(root: Path = HERE) -> dict[str, Image]:
@@ -101,10 +125,9 @@ def content_tags(images: Mapping[str, Image]) -> dict[str, str]:
     for name, image in images.items():
         digest = hashlib.sha256(os.environ.get("SOPHON_BASE_IMAGE", "").encode())
         digest.update(repr([tags[parent] for parent in image.parents]).encode())
-        for file in sorted(image.folder.rglob("*")):
-            path = file.relative_to(image.folder)
-            if file.is_file() and not any(map(IGNORED.fullmatch, path.parts)):
-                content = hashlib.sha256(file.read_bytes()).hexdigest()
-                digest.update(f"{path} {os.access(file, os.X_OK)} {content}\n".encode())
+        for path in image.files():
+            file = image.folder / path
+            content = hashlib.sha256(file.read_bytes()).hexdigest()
+            digest.update(f"{path} {os.access(file, os.X_OK)} {content}\n".encode())
         tags[name] = f"{image.reference}:{digest.hexdigest()[:12]}"
     return tags

@@ -17,6 +17,8 @@ from sophon_hub.settings import PREFIX, BadSetting, Sophon
 from sophon_hub.store import schema
 
 ANNOUNCE_SECONDS = 120
+URLS = {PREFIX + "DATABASE_URL", PREFIX + "HUB_DATABASE_URL"}
+"""Settings that may hold a password."""
 
 
 @contextlib.contextmanager
@@ -49,14 +51,16 @@ def check(settings: Sophon) -> None:
 def show_settings(settings: Sophon) -> None:
     """Print every setting as it holds now, as environment variables; secrets are hidden."""
     for name, value in sorted(settings.environment().items()):
-        say(f"{name}={_without_password(value) if name == PREFIX + 'DATABASE_URL' else value}")
+        say(f"{name}={_without_password(name, value) if name in URLS else value}")
 
 
-def _without_password(url: str) -> str:
+def _without_password(name: str, url: str) -> str:
     try:
         return make_url(url).render_as_string(hide_password=True)
     except ArgumentError:
-        raise BadSetting("database_url cannot be read; it has to be an SQLAlchemy URL.") from None
+        raise BadSetting(
+            f"{name.removeprefix(PREFIX).lower()} cannot be read; it has to be an SQLAlchemy URL."
+        ) from None
 
 
 def seed_demo(settings: Sophon) -> None:

@@ -81,6 +81,11 @@ def refuse_unsafe(settings: Sophon) -> None:
             f"default_image is {settings.default_image!r}, which is none of the images:"
             f" {', '.join(sorted(settings.images))}. Set SOPHON_DEFAULT_IMAGE to one of them."
         )
+    if settings.hub_database_url == settings.database_url:
+        raise BadSetting(
+            "hub_database_url and database_url name the same database. JupyterHub needs one of its"
+            " own: set SOPHON_HUB_DATABASE_URL to another."
+        )
     if settings.accounts_file:
         path = Path(settings.accounts_file)
         if not path.is_file():
@@ -115,7 +120,7 @@ def _wire_hub(c: Config, settings: Sophon, hub_host: str) -> None:
     read_or_make_secret(data / "cookie-secret")
     hub = c.JupyterHub
     hub.cookie_secret_file = str(data / "cookie-secret")
-    hub.db_url = f"sqlite:///{data}/jupyterhub.sqlite"
+    hub.db_url = settings.hub_database_url
     hub.upgrade_db = True  # the Hub copies its SQLite file before it changes it
     hub.base_url = settings.base_url
     hub.bind_url = f"http://{_in_url(settings.host)}:{settings.port}{_base(settings)}"

@@ -63,6 +63,11 @@ class Sophon(Configurable):
         with more than a few hundred people.""",
     ).tag(config=True)
 
+    hub_database_url = Unicode(
+        help="""SQLAlchemy URL of JupyterHub's own database, which must be another one. Default:
+        the SQLite file ``jupyterhub.sqlite`` in the data directory.""",
+    ).tag(config=True)
+
     host = Unicode("127.0.0.1", help="Address on which the proxy listens for browsers.").tag(
         config=True
     )
@@ -213,6 +218,10 @@ class Sophon(Configurable):
     @default("database_url")
     def _default_database_url(self) -> str:
         return f"sqlite:///{self.data_dir}/sophon.sqlite"
+
+    @default("hub_database_url")
+    def _default_hub_database_url(self) -> str:
+        return f"sqlite:///{self.data_dir}/jupyterhub.sqlite"
 
     @default("hub_port")
     def _default_hub_port(self) -> int:

@@ -82,6 +82,7 @@ def test_settings_lists_what_holds_without_passwords(
 ) -> None:
     url = "postgresql+psycopg://sophon:very-secret@db.example.org/sophon"
     monkeypatch.setenv("SOPHON_DATABASE_URL", url)
+    monkeypatch.setenv("SOPHON_HUB_DATABASE_URL", url.replace("/sophon", "/jupyterhub"))
     monkeypatch.setenv("SOPHON_PORT", "9000")
     run("settings")
     said = capsys.readouterr().out

@@ -150,6 +150,15 @@ def test_ipv6_addresses_are_bracketed_in_addresses(
 # what is refused --------------------------------------------------------------------------
 
 
+def test_one_database_for_portal_and_hub_is_refused(process_settings: Sophon) -> None:
+    process_settings.hub_database_url = "postgresql+psycopg://sophon@127.0.0.1/jupyterhub"
+    assert wire(process_settings).JupyterHub.db_url == process_settings.hub_database_url
+
+    process_settings.database_url = process_settings.hub_database_url
+    with pytest.raises(BadSetting, match="the same database"):
+        config.refuse_unsafe(process_settings)
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
 def test_processes_without_isolation_are_allowed_on_loopback(
     process_settings: Sophon, host: str

@@ -128,6 +128,39 @@ def test_only_what_is_named_and_its_parents_are_built(engine: Path, folder: Path
     assert [line.rpartition("/")[2] for line in engine.read_text().splitlines()] == ["lab"]
 
 
+def test_the_hub_is_built_when_it_is_named_and_not_else(engine: Path, folder: Path) -> None:
+    add(folder, "lab", LEAF)
+    (folder.parent / "Dockerfile").write_text(LEAF)
+    (folder.parent / ".dockerignore").write_text("*\n!Dockerfile\n")
+
+    run_build(folder=folder)
+    run_build("hub", folder=folder)
+
+    lab, hub = engine.read_text().splitlines()
+    assert lab.endswith("/lab")
+    assert "--tag=sophon-hub/hub:latest" in hub
+    assert "--build-arg=BASE_IMAGE=debian:trixie-slim" in hub
+    assert hub.endswith(f" {folder.parent}")
+
+
+def test_the_hub_is_named_by_what_goes_into_its_image(engine: Path, folder: Path) -> None:
+    checkout = folder.parent
+    (checkout / "Dockerfile").write_text(LEAF)
+    (checkout / ".dockerignore").write_text("*\n!Dockerfile\n!code\n!one.txt\n")
+    for part in ("code", "tests"):
+        (checkout / part / "deep").mkdir(parents=True)
+    tags = [tag(folder, "hub")]
+    for name in ("tests/deep/a", "two.txt", "code/deep/__pycache__"):
+        (checkout / name).write_text("left out")
+        assert tag(folder, "hub") == tags[0], name
+
+    for name in ("code/deep/a", "one.txt", "Dockerfile"):
+        (checkout / name).write_text(LEAF + "# changed")
+        tags.append(tag(folder, "hub"))
+
+    assert len(set(tags)) == len(tags)
+
+
 @pytest.mark.parametrize("line", ["FROM sophon-hub/lab", "COPY --from=sophon-hub/lab /a /a"])
 def test_a_change_in_a_folder_changes_the_tags_of_all_that_is_made_from_it(
     engine: Path, folder: Path, line: str

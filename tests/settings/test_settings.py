@@ -88,6 +88,7 @@ def test_ports_and_database_follow_from_port_and_directory(tmp_path: Path) -> No
     settings = Sophon(port=9000, data_dir=str(tmp_path))
     assert (settings.proxy_api_port, settings.portal_port, settings.hub_port) == (9001, 9010, 9081)
     assert settings.database_url == f"sqlite:///{tmp_path}/sophon.sqlite"
+    assert settings.hub_database_url == f"sqlite:///{tmp_path}/jupyterhub.sqlite"
 
 
 def test_the_data_directory_is_absolute_and_readable_by_its_owner_only(

@@ -32,6 +32,7 @@ setup-test: venv
 	@$(SETUP)/proxy.sh
 	@$(SETUP)/postgres.sh
 	@$(SETUP)/apache.sh
+	@$(SETUP)/systemd.sh
 
 test: setup-test  ## run all tests: needs a Docker engine and Chromium, installs them when missing
 	@$(SETUP)/images.sh

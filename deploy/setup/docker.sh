@@ -13,18 +13,22 @@ if [ -d /run/systemd/system ]; then
     say "starting the Docker engine with systemd"
     systemctl start docker
 else
-    # an engine that was killed leaves its number, which may be another process's by now
-    for name in docker docker/containerd/containerd; do
-        file=/var/run/$name.pid
-        [ -s "$file" ] && ! grep -qE '^(dockerd|containerd)$' "/proc/$(cat "$file")/comm" 2>/dev/null &&
-            rm -f "$file"
-    done
     log=/var/log/dockerd.log
     say "starting the Docker engine (no init system here does it); its log is $log"
-    setsid nohup dockerd >>"$log" 2>&1 </dev/null &
 fi
+engine=""
 for _ in $(seq 120); do
     answers && exit 0
+    if [ ! -d /run/systemd/system ] && ! { [ -n "$engine" ] && kill -0 "$engine" 2>/dev/null; }; then
+        # an engine that was killed leaves numbers of processes that are dead or somebody else's by now
+        for file in /var/run/docker.pid /var/run/docker/containerd/containerd.pid; do
+            if [ -s "$file" ] && [[ ! $(readlink "/proc/$(cat "$file")/exe") =~ /(dockerd|containerd)$ ]]; then
+                rm -f "$file"
+            fi
+        done
+        setsid nohup dockerd >>"$log" 2>&1 </dev/null &
+        engine=$!
+    fi
     sleep 0.5
 done
 die "The Docker engine does not answer after a minute. $advice"

@@ -3,7 +3,6 @@
 import json
 import re
 import sqlite3
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from signing_on import (
 from sophon_hub.settings import Sophon
 from sophon_hub.store import people
 from sophon_hub.store.engine import make_engine, reading
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.hub
 
@@ -448,9 +448,12 @@ c.Authenticator.auth_refresh_age = 1
     try:
         cookies = ask(hub.url, PROXY_LOGIN, sso_headers()).cookies
         assert name_of(hub.url, cookies) == "ada"
-        time.sleep(5)
-        answer = ask(hub.url, "/hub/home", cookies=cookies)
-        assert answer.location == "/hub/login?next=%2Fhub%2Fhome"
+        again = "/hub/login?next=%2Fhub%2Fhome"
+        wait_for(
+            lambda: ask(hub.url, "/hub/home", cookies=cookies).location == again,
+            "the session to be too old",
+            20,
+        )
         assert ask(hub.url, PROXY_LOGIN, sso_headers(), cookies=cookies).status == 302
         assert name_of(hub.url, cookies) == "ada"
     finally:

@@ -57,9 +57,3 @@ def system_launch_spec(session: Session, username: str, server_name: str) -> Lau
         or project.deleted_at is not None
         or group.deleted_at is not None,
     )
-
-
-def system_group_slugs(session: Session) -> list[str]:
-    """Slugs of all research groups that are not in the trash, for the Hub's start."""
-    query = select(ResearchGroup.slug).where(ResearchGroup.deleted_at.is_(None))
-    return list(session.scalars(query.order_by(ResearchGroup.slug)))

@@ -37,28 +37,45 @@ ENDED = "The lab ended by itself. What was saved is still there; start it again.
 
 
 async def watch(context: Context) -> None:
-    """Compare the labs' states with the servers that the Hub has."""
+    """Compare the labs' states with the servers that the Hub has.
+
+    What the Hub says is a moment old when it is compared. Only labs whose state was the same
+    before the Hub was asked are corrected: a lab that has just started or stopped is left alone.
+    """
+    before = await context.read(_states)
     servers: dict[tuple[str, str], Server] = {}
     async for account in context.hub.accounts(active_only=True):
         if names.project_of_account(account.username) is not None:
             servers |= {(server.username, server.name): server for server in account.servers}
-    unknown = await context.write(lambda session: _compare(session, servers))
+    unknown = await context.write(lambda session: _compare(session, before, servers))
     for username, name in unknown:
         log.warning("stopping %s/%s, which the portal does not know", username, name)
         await context.hub.stop_server(username, name)
 
 
-def _compare(session: Session, servers: dict[tuple[str, str], Server]) -> list[tuple[str, str]]:
+def _states(session: Session) -> dict[int, LabState]:
+    """States of the labs that have, or should have, a server."""
+    return {lab.id: lab.state for lab in labs.system_labs_with_servers(session)}
+
+
+def _compare(
+    session: Session, before: dict[int, LabState], servers: dict[tuple[str, str], Server]
+) -> list[tuple[str, str]]:
     """Correct the labs' states; gives the servers that no lab stands for."""
     known = labs.system_labs_by_server(session, set(servers))
     for key, server in servers.items():
-        if key in known:
+        if key in known and _is_settled(known[key], before):
             _note_server(session, known[key], server)
     for lab in labs.system_labs_with_servers(session):
         key = (names.account_name(lab.project.slug), lab.slug)
-        if key not in servers:
+        if key not in servers and _is_settled(lab, before):
             _note_no_server(session, lab)
     return [key for key in servers if key not in known]
+
+
+def _is_settled(lab: Lab, before: dict[int, LabState]) -> bool:
+    """Whether the lab's state is what it was before the Hub was asked."""
+    return before.get(lab.id) is (lab.state if lab.state.has_server else None)
 
 
 def _note_server(session: Session, lab: Lab, server: Server) -> None:

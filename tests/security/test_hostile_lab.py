@@ -2,12 +2,16 @@
 
 import json
 import re
+import secrets
+from collections.abc import Iterator
 
 import pytest
 import requests
 from docker.api.client import APIClient
 
 from sophon_hub import names
+from tests.engine import remove_namespace
+from tests.hub.running import RunningHub
 from tests.security import inside
 from tests.security.conftest import LAB_IMAGE, OTHER_PROJECT, PROJECT, RunningLab, Scene
 
@@ -499,3 +503,57 @@ def test_a_lab_sees_the_sign_in_page_as_anybody_does(scene: Scene) -> None:
 
     assert status == 200
     assert 'name="password"' in page
+
+
+# a hub with campus sign-on
+
+SECRET = "0123456789abcdef" * 4
+SIGN_ON = {"X-Sso-User": "ada", "X-Sso-Secret": SECRET, "X-Forwarded-For": "127.0.0.1"}
+
+
+@pytest.fixture(scope="module")
+def campus(tmp_path_factory: pytest.TempPathFactory, engine: APIClient) -> Iterator[RunningHub]:
+    """A hub that believes the web server in front of it, with the network of its labs."""
+    directory = tmp_path_factory.mktemp("campus")
+    secret = directory / "proxy-secret"
+    secret.touch(0o600)
+    secret.write_text(f"{SECRET}\n")
+    namespace = f"sophontest-{secrets.token_hex(4)}"
+    hub = RunningHub(
+        directory,
+        config="c.TrustedProxyAuthenticator.allow_all = True",
+        authenticator="sophon-proxy",
+        proxy_secret_file=str(secret),
+        spawner="docker",
+        namespace=namespace,
+    )
+    hub.start()
+    yield hub
+    hub.end()
+    remove_namespace(engine, namespace)
+
+
+def test_a_lab_signs_nobody_in_even_with_the_secret_of_the_campus_sign_on(
+    campus: RunningHub, engine: APIClient
+) -> None:
+    network = f"{campus.environment['SOPHON_NAMESPACE']}-labs"
+    hub = f"http://{gateway(engine, network)}:{campus.port + 81}/hub"
+    answer = requests.get(
+        f"{campus.url}/hub/sso/login", headers=SIGN_ON, allow_redirects=False, timeout=30
+    )
+    assert answer.status_code == 302
+    assert "jupyterhub-hub-login" in answer.cookies
+
+    labels = {"org.sophon.namespace": campus.environment["SOPHON_NAMESPACE"]}
+    lab = engine.create_container(
+        LAB_IMAGE,
+        ["sleep", "60"],
+        host_config=engine.create_host_config(network_mode=network, cap_drop=["ALL"]),
+        labels=labels,
+    )["Id"]
+    engine.start(lab)
+    assert inside.request(lab, "GET", f"{hub}/login")[0] in (200, 302)
+    status, said = inside.request(lab, "GET", f"{hub}/sso/login", **SIGN_ON, Authorization="")
+
+    assert status == 403
+    assert "did not say who you are" in said

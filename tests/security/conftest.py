@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import secrets
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -42,7 +43,7 @@ def hostile_image(engine: APIClient) -> Iterator[str]:
         entry.size, entry.mode = len(content), 0o755
         archive.addfile(entry, io.BytesIO(content))
     engine.put_archive(container, str(Path(SERVER_IN_IMAGE).parent), buffer.getvalue())
-    image = "sophontest-hostile"
+    image = f"sophontest-hostile-{secrets.token_hex(4)}"
     engine.commit(container, image, "1")
     engine.remove_container(container)
     yield f"{image}:1"

@@ -9,7 +9,8 @@ from websockets.sync.client import ClientConnection, connect
 from tests.journeys.site import LabVisit
 
 
-def _cookies(visit: LabVisit) -> str:
+def cookies(visit: LabVisit) -> str:
+    """What a browser sends along to this lab."""
     path = "/" + visit.url.split("/", 3)[3] + "/"
     return "; ".join(
         f"{cookie.name}={cookie.value}"
@@ -26,7 +27,7 @@ def terminal(visit: LabVisit) -> Iterator[ClientConnection]:
     )
     assert made.ok, made.text
     address = f"{visit.url}/terminals/websocket/{made.json()['name']}".replace("http:", "ws:")
-    with connect(address, additional_headers={"Cookie": _cookies(visit)}) as socket:
+    with connect(address, additional_headers={"Cookie": cookies(visit)}) as socket:
         yield socket
 
 

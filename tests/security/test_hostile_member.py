@@ -107,10 +107,10 @@ def test_a_token_never_holds_more_than_its_owner(scene: Scene, scopes: list[str]
 
 
 def test_a_personal_lab_is_what_the_hub_makes_of_it_whatever_is_asked_for(
-    scene: Scene, engine: APIClient
+    scene: Scene, engine: APIClient, hostile_image: str
 ) -> None:
     wishes = {
-        "image": "sophontest-hostile:1",
+        "image": hostile_image,
         "volumes": {"/": "/host"},
         "extra_host_config": {"privileged": True},
         "cmd": ["sleep", "1"],

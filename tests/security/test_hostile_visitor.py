@@ -11,8 +11,13 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 import requests
+from websockets import Origin
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
+from tests.journeys.site import LabVisit
 from tests.security.conftest import PROJECT, Scene
+from tests.security.terminals import cookies
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.hub, pytest.mark.docker]
@@ -87,12 +92,12 @@ def test_cookies_that_sign_in_are_kept_from_scripts_and_sent_to_their_own_part(
         assert one.has_nonstandard_attr("HttpOnly"), name
 
 
-def attempt(scene: Scene, password: str, **headers: str) -> str:
+def attempt(scene: Scene, password: str, username: str = "barbara", **headers: str) -> str:
     """Try to sign in as Barbara; what the page says, or nothing where it worked."""
     with requests.Session() as browser:
         browser.get(f"{scene.site.url}/hub/login", headers=headers, timeout=30)
         token = cookie(browser, "_xsrf", "/hub/")
-        form = {"username": "barbara", "password": password, "_xsrf": token}
+        form = {"username": username, "password": password, "_xsrf": token}
         page = browser.post(f"{scene.site.url}/hub/login", form, headers=headers, timeout=30)
         return "" if LOGIN in browser.cookies else page.text
 
@@ -107,6 +112,20 @@ def test_guessing_passwords_ends_soon_wherever_the_guesses_come_from(scene: Scen
 
     assert "Too many failed attempts" in attempt(scene, password)
     assert scene.site.api("grace").expect(200, "GET", "me")["username"] == "grace"
+
+
+def test_nobody_writes_lines_of_their_own_into_the_log(scene: Scene) -> None:
+    forged = "[I 2026-01-01 00:00:00.000 JupyterHub base:973] User logged in: admin"
+    before = len(scene.site.log())
+    attempt(scene, "guess", f"nobody\n{forged}")
+    attempt(scene, "guess", f"nobody\r{forged}")
+    for path in ("hub/x%0a", "services/sophon/x%0a", "services/sophon/api/v1/users?q=%0a"):
+        requests.get(f"{scene.site.url}/{path}{quote(forged)}", timeout=30)
+    scene.grace.request("POST", "groups", json={f"x\n{forged}": 1})
+
+    lines = re.split(r"[\r\n]", scene.site.log()[before:])
+    assert any("nobody" in line for line in lines)
+    assert [line for line in lines if line.startswith(forged[:20])] == []
 
 
 NEXT = [
@@ -140,6 +159,64 @@ def test_no_sign_in_leads_to_another_site(
         assert parts.netloc in ("", urlsplit(scene.site.url).netloc), (address, place)
         assert parts.scheme in ("", "http")
         assert not re.match(r"[\s\\]|/[\t\r\n]*[/\\]", place), (address, place)
+
+
+def test_anybody_can_sign_somebody_out_by_a_link(scene: Scene) -> None:
+    browser = scene.browser("grace")
+    from_elsewhere = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
+    assert browser.get(f"{scene.site.url}/hub/home", timeout=30).url.endswith("/hub/home")
+
+    browser.get(f"{scene.site.url}/hub/logout", headers=from_elsewhere, timeout=30)
+
+    assert "/hub/login" in browser.get(f"{scene.site.url}/hub/home", timeout=30).url
+
+
+# the labs of who is signed in
+
+
+def open_socket(visit: LabVisit, path: str, origin: str) -> None:
+    """Open a web socket of the lab as a page of this origin would, with the visitor's cookies."""
+    address = f"{visit.url}/{path}".replace("http:", "ws:", 1)
+    with connect(address, origin=Origin(origin), additional_headers={"Cookie": cookies(visit)}):
+        pass
+
+
+def test_a_page_of_another_site_opens_no_socket_of_a_lab(scene: Scene) -> None:
+    visit = scene.visit("grace", scene.closed)
+    assert visit.enter() == 200
+    headers = {"X-XSRFToken": visit._xsrf()}
+
+    def make(what: str) -> dict[str, str]:
+        made = visit.session.post(f"{visit.url}/api/{what}", headers=headers, timeout=30)
+        assert made.ok, made.text
+        found: dict[str, str] = made.json()
+        return found
+
+    kernel, shell = make("kernels")["id"], make("terminals")["name"]
+    sockets = [
+        f"api/kernels/{kernel}/channels",
+        f"terminals/websocket/{shell}",
+        "api/events/subscribe",
+    ]
+    for path in sockets:
+        open_socket(visit, path, scene.site.url)
+        with pytest.raises(InvalidStatus, match="403"):
+            open_socket(visit, path, "https://evil.example")
+
+
+def test_a_page_of_another_site_writes_nothing_into_a_lab(scene: Scene) -> None:
+    visit = scene.visit("grace", scene.closed)
+    assert visit.enter() == 200
+    visit.write("mine.txt", "by Grace")
+    from_elsewhere = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
+    file = {"type": "file", "format": "text", "content": "forged"}
+
+    for method, path in (("PUT", "api/contents/mine.txt"), ("POST", "api/terminals")):
+        answer = visit.session.request(
+            method, f"{visit.url}/{path}", json=file, headers=from_elsewhere, timeout=30
+        )
+        assert answer.status_code in (403, 404), path
+    assert visit.read("mine.txt") == "by Grace"
 
 
 # finding out

@@ -68,13 +68,16 @@ class SecretFile:
             )
         return secrets
 
-    def require(self, given: str) -> None:
-        """Refuse anything but one of the secrets, in the same time whatever is wrong."""
+    def believed(self) -> list[str]:
+        """The secrets; `Refused` when the file has become unusable since the start."""
         try:
-            secrets = self.secrets()
+            return self.secrets()
         except BadSetting as error:
             raise Refused(error.detail) from None
-        right = [hmac.compare_digest(given.encode(), secret.encode()) for secret in secrets]
+
+    def require(self, given: str) -> None:
+        """Refuse anything but one of the secrets, in the same time whatever is wrong."""
+        right = [hmac.compare_digest(given.encode(), secret.encode()) for secret in self.believed()]
         if not any(right):
             raise Refused("the secret is wrong")
 

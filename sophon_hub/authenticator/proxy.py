@@ -27,7 +27,14 @@ from sophon_hub.authenticator.assertion import (
     require_trusted_hops,
 )
 from sophon_hub.authenticator.mixin import SophonAuthenticatorMixin
-from sophon_hub.authenticator.proxy_traits import HEADERS, ProxyTraits
+from sophon_hub.authenticator.proxy_traits import HEADERS, SIGNATURE_HEADERS, ProxyTraits
+from sophon_hub.authenticator.signature import (
+    MOMENT,
+    REQUEST_LINE,
+    require_fresh,
+    require_own_line,
+    require_signature,
+)
 from sophon_hub.settings import BadSetting
 
 
@@ -85,8 +92,10 @@ class TrustedProxyAuthenticator(SophonAuthenticatorMixin, ProxyTraits, Authentic
         """Refuse settings with which the wrong people would be believed."""
         self._secret_file.secrets()
         names = [getattr(self, name).lower() for name in HEADERS if getattr(self, name)]
-        if not (self.user_header and self.secret_header) or len(set(names)) < len(names):
-            raise BadSetting("user_header and secret_header must be set, and all headers differ.")
+        needed = ["user_header", "secret_header"]
+        needed += SIGNATURE_HEADERS if self.assertion_mode == "signed" else []
+        if not all(getattr(self, name) for name in needed) or len(set(names)) < len(names):
+            raise BadSetting(f"{', '.join(needed)} must be set, and all headers differ.")
         if self.require_realm and not self.allowed_realms:
             raise BadSetting("allowed_realms is empty; name the realms whose people may sign in.")
         if (self.realm_groups or self.factor_groups) and not self.manage_groups:
@@ -130,19 +139,40 @@ class TrustedProxyAuthenticator(SophonAuthenticatorMixin, ProxyTraits, Authentic
         require_trusted_hops(request, self.trusted_proxies)
         names = [getattr(self, name) for name in HEADERS if getattr(self, name)]
         refuse_lookalikes(request, names)
-        self._secret_file.require(self._demand(request, self.secret_header))
+        if self.assertion_mode == "secret":
+            self._secret_file.require(self._demand(request, self.secret_header))
         user = self._demand(request, self.user_header)
         realm = self._header(request, self.realm_header, required=self.require_realm)
         factors = self._header(
             request, self.factor_header, required=self.require_factor, shape=WORDS
         )
         name = display_name_of(request, self.name_header) if self.name_header else ""
+        if self.assertion_mode == "signed":
+            self._require_signed(request, [user, realm, factors])
         assertion = Assertion(user, realm, tuple(factors.split()), name)
         self.check_assertion(assertion)
         return assertion
 
-    def _demand(self, request: Any, name: str) -> str:
-        return self._header(request, name, required=True)
+    def _require_signed(self, request: Any, fields: list[str]) -> None:
+        """Refuse unless the web server signed these headers, just now, for this request."""
+        if self.secret_header in request.headers:
+            raise Refused(f"header {self.secret_header} came, but the secret is never sent here")
+        given = self._demand(request, self.signature_header)
+        moment = self._demand(request, self.time_header, shape=MOMENT)
+        line = self._demand(request, self.request_header, shape=REQUEST_LINE)
+        require_signature(
+            given,
+            self._secret_file.believed(),
+            fields=fields,
+            name=request.headers.get(self.name_header, ""),
+            moment=moment,
+            request_line=line,
+        )
+        require_fresh(moment)
+        require_own_line(line, request.uri)
+
+    def _demand(self, request: Any, name: str, **options: Any) -> str:
+        return self._header(request, name, required=True, **options)
 
     @staticmethod
     def _header(request: Any, name: str, *, required: bool, **options: Any) -> str:

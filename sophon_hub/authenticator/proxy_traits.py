@@ -8,7 +8,9 @@ from traitlets.config import Configurable
 
 from sophon_hub.authenticator.assertion import HEADER_NAME
 
-HEADERS = ("user_header", "realm_header", "factor_header", "name_header", "secret_header")
+PERSON_HEADERS = ("user_header", "realm_header", "factor_header", "name_header")
+SIGNATURE_HEADERS = ("time_header", "request_header", "signature_header")
+HEADERS = (*PERSON_HEADERS, "secret_header", *SIGNATURE_HEADERS)
 
 
 class ProxyTraits(Configurable):
@@ -23,6 +25,21 @@ class ProxyTraits(Configurable):
         config=True
     )
     secret_header = Unicode("X-Sso-Secret", help="Header with the shared secret.").tag(config=True)
+    assertion_mode = Enum(
+        ["secret", "signed"],
+        "secret",
+        help="""How the web server proves itself: it sends the ``secret``, or the headers are
+        ``signed`` with it, so that the secret itself is never sent.""",
+    ).tag(config=True)
+    time_header = Unicode("X-Sso-Time", help="Header with the time of the signature.").tag(
+        config=True
+    )
+    request_header = Unicode("X-Sso-Request", help="Header with the signed request line.").tag(
+        config=True
+    )
+    signature_header = Unicode("X-Sso-Signature", help="Header with the signature.").tag(
+        config=True
+    )
     require_realm = Bool(False, help="Refuse a sign-in without a realm.").tag(config=True)
     require_factor = Bool(False, help="Refuse a sign-in without a factor.").tag(config=True)
     proxy_secret_file = Unicode(

@@ -7,6 +7,7 @@ from that path's own handler, and only with a secret that the web server and the
 import ipaddress
 import re
 import time
+from collections.abc import Collection
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,13 +20,16 @@ from sophon_hub.authenticator import proxy_handlers
 from sophon_hub.authenticator.assertion import (
     WORDS,
     Assertion,
+    GuestRefused,
     Refused,
     SecretFile,
     display_name_of,
+    groups_of,
     one_header,
     refuse_lookalikes,
     require_trusted_hops,
 )
+from sophon_hub.authenticator.attempts import Attempt, Reason
 from sophon_hub.authenticator.mixin import SophonAuthenticatorMixin
 from sophon_hub.authenticator.proxy_traits import HEADERS, SIGNATURE_HEADERS, ProxyTraits
 from sophon_hub.authenticator.signature import (
@@ -36,6 +40,9 @@ from sophon_hub.authenticator.signature import (
     require_signature,
 )
 from sophon_hub.settings import BadSetting
+
+CLAIMED = "sophon_claimed"
+"""Where a model carries the claimed groups until they are on record."""
 
 
 class TrustedProxyAuthenticator(SophonAuthenticatorMixin, ProxyTraits, Authenticator):
@@ -98,8 +105,13 @@ class TrustedProxyAuthenticator(SophonAuthenticatorMixin, ProxyTraits, Authentic
             raise BadSetting(f"{', '.join(needed)} must be set, and all headers differ.")
         if self.require_realm and not self.allowed_realms:
             raise BadSetting("allowed_realms is empty; name the realms whose people may sign in.")
-        if (self.realm_groups or self.factor_groups) and not self.manage_groups:
-            raise BadSetting("realm_groups and factor_groups need manage_groups.")
+        has_groups = self.realm_groups or self.factor_groups
+        if has_groups and not (self.manage_groups or self.research_groups):
+            raise BadSetting(
+                "realm_groups and factor_groups need manage_groups or research_groups."
+            )
+        if self.groups_header and not self.research_groups:
+            raise BadSetting("groups_header needs research_groups, which says what they mean.")
         host = urlsplit(bind_url).hostname or ""
         if self.require_loopback_bind and host != "localhost" and not _is_loopback(host):
             raise BadSetting(
@@ -109,7 +121,9 @@ class TrustedProxyAuthenticator(SophonAuthenticatorMixin, ProxyTraits, Authentic
 
     async def authenticate(self, handler: Any, data: Any) -> dict[str, Any] | None:
         """Who the headers say it is; never ``data``, which also arrives in requests' bodies."""
+        attempt = Attempt.current()
         if not isinstance(handler, proxy_handlers.SignOnHandler) or handler.request.method != "GET":
+            attempt.reason = Reason.ASSERTION
             self.log.warning("Refusing a sign-in by other means than %s/login", self.route)
             return None
         try:
@@ -117,8 +131,10 @@ class TrustedProxyAuthenticator(SophonAuthenticatorMixin, ProxyTraits, Authentic
             name = self.name_of(assertion)
         except Refused as reason:
             self.log.warning("Refusing a sign-in: %s", reason)
+            attempt.reason = Reason.ASSERTION
             return None
         if self.missing_factors(handler, name, assertion):
+            attempt.name, attempt.reason = name, Reason.SECOND_FACTOR
             return None
         guest = self.is_guest(assertion)
         state = {"realm": assertion.realm, "factors": [*assertion.factors], "guest": guest}
@@ -130,6 +146,8 @@ class TrustedProxyAuthenticator(SophonAuthenticatorMixin, ProxyTraits, Authentic
         }
         if assertion.display_name:
             model["user_info"]["display_name"] = assertion.display_name
+        if self.research_groups:
+            model[CLAIMED] = {*assertion.groups, *self._granted(assertion, guest=guest)}
         if self.manage_groups:
             model["groups"] = self._groups(handler.find_user(name), assertion, guest=guest)
         return model
@@ -147,9 +165,12 @@ class TrustedProxyAuthenticator(SophonAuthenticatorMixin, ProxyTraits, Authentic
             request, self.factor_header, required=self.require_factor, shape=WORDS
         )
         name = display_name_of(request, self.name_header) if self.name_header else ""
+        groups: tuple[str, ...] = ()
+        if self.groups_header:
+            groups = groups_of(request, self.groups_header, self.groups_separator)
         if self.assertion_mode == "signed":
             self._require_signed(request, [user, realm, factors])
-        assertion = Assertion(user, realm, tuple(factors.split()), name)
+        assertion = Assertion(user, realm, tuple(factors.split()), name, groups)
         self.check_assertion(assertion)
         return assertion
 
@@ -164,7 +185,9 @@ class TrustedProxyAuthenticator(SophonAuthenticatorMixin, ProxyTraits, Authentic
             given,
             self._secret_file.believed(),
             fields=fields,
-            name=request.headers.get(self.name_header, ""),
+            texts=[
+                request.headers.get(name, "") for name in (self.name_header, self.groups_header)
+            ],
             moment=moment,
             request_line=line,
         )
@@ -185,9 +208,9 @@ class TrustedProxyAuthenticator(SophonAuthenticatorMixin, ProxyTraits, Authentic
         """Refuse realms that nobody allowed."""
         allowed = self.allowed_realms | (self.guest_realms if self.allow_guests else set())
         if self.allowed_realms and assertion.realm not in allowed:
-            raise Refused(f"realm {assertion.realm!r} is not allowed")
+            raise Refused(f"realm {assertion.realm!r} is not allowed", assertion.user)
         if self.is_guest(assertion) and not self.allow_guests:
-            raise Refused("guests may not sign in")
+            raise GuestRefused("guests may not sign in", assertion.user)
 
     def is_guest(self, assertion: Assertion) -> bool:
         """Whether this is a guest of the campus."""
@@ -215,13 +238,23 @@ class TrustedProxyAuthenticator(SophonAuthenticatorMixin, ProxyTraits, Authentic
 
     def _groups(self, user: Any, assertion: Assertion, *, guest: bool) -> list[str]:
         """All groups of the person: those given here, and those that are none of our business."""
+        granted = self._granted(assertion, guest=guest)
+        owned = {self.guest_group}.union(*self.realm_groups.values(), *self.factor_groups.values())
+        others = {group.name for group in user.groups} - owned if user else set()
+        return sorted(granted | others)
+
+    def _granted(self, assertion: Assertion, *, guest: bool) -> set[str]:
+        """Groups that realm and factors stand for."""
         granted = {self.guest_group} if guest else set()
         granted.update(self.realm_groups.get(assertion.realm, []))
         for factor in assertion.factors:
             granted.update(self.factor_groups.get(factor, []))
-        owned = {self.guest_group}.union(*self.realm_groups.values(), *self.factor_groups.values())
-        others = {group.name for group in user.groups} - owned if user else set()
-        return sorted(granted | others)
+        return granted
+
+    async def claimed_groups(self, model: dict[str, Any]) -> Collection[str] | None:
+        """The groups the assertion stands for; hub groups that others gave are none of them."""
+        claimed: Collection[str] | None = model.pop(CLAIMED, None)
+        return claimed
 
     def note_session(self, username: str, session_id: str) -> None:
         """Remember when this browser last came by the sign-on system."""

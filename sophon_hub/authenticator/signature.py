@@ -24,19 +24,21 @@ MOMENT = re.compile(r"t=[0-9]{16}")
 """Microseconds since 1970 in UTC, as mod_headers writes ``%t``: no time zone to disagree on."""
 
 
-def sign(key: str, fields: Sequence[str], name: str, moment: str, request_line: str) -> str:
+def sign(
+    key: str, fields: Sequence[str], texts: Sequence[str], moment: str, request_line: str
+) -> str:
     """The signature in hexadecimal digits.
 
     Args:
         key: the secret shared with the web server.
         fields: user, realm and factors as they are sent; empty when they are not.
-        name: the person's own name as it is sent. It may hold any character, so it is signed as
-            base64: nothing can be moved from one part to the next.
+        texts: the person's own name, and groups, as they are sent. They may hold any character,
+            so they are signed as base64: nothing can be moved from one part to the next.
         moment: when the web server got the request.
         request_line: what the web server was asked for.
     """
-    encoded = base64.b64encode(name.encode("latin-1")).decode()
-    text = SEPARATOR.join([key, *fields, encoded, moment, request_line, key])
+    encoded = [base64.b64encode(text.encode("latin-1")).decode() for text in texts]
+    text = SEPARATOR.join([key, *fields, *encoded, moment, request_line, key])
     return hashlib.sha1(text.encode("latin-1")).hexdigest()  # noqa: S324 - see above
 
 
@@ -45,14 +47,14 @@ def require_signature(
     keys: Iterable[str],
     *,
     fields: Sequence[str],
-    name: str,
+    texts: Sequence[str],
     moment: str,
     request_line: str,
 ) -> None:
     """Refuse unless one of the keys made this signature, in the same time whatever is wrong."""
     if any(SEPARATOR in field for field in fields):
         raise Refused(f"a signed header holds {SEPARATOR!r}")
-    expected = [sign(key, fields, name, moment, request_line) for key in keys]
+    expected = [sign(key, fields, texts, moment, request_line) for key in keys]
     if not any([hmac.compare_digest(given.encode(), one.encode()) for one in expected]):  # noqa: C419 - all are compared
         raise Refused("the signature is wrong")
 

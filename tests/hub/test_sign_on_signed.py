@@ -250,7 +250,7 @@ def test_the_persons_name_is_signed_as_it_is_sent(hub: RunningHub, set_ahead: An
     name = "Adá | Lovelace"
     parts = {"user": "ada", "time": moment, "request": line, "name": name}
     raw = name.encode().decode("latin-1")
-    signature = sign(SECRET, ["ada", "", ""], raw, moment, line)
+    signature = sign(SECRET, ["ada", "", ""], [raw, ""], moment, line)
     set_ahead(1_800_000_000 - clock.utcnow().timestamp())
     assert replay(hub, [], **parts, signature=signature).signed_in
     moved = {**parts, "user": "ada|", "signature": signature}

@@ -46,7 +46,7 @@ def test_a_signature_is_made_of_all_that_is_sent_and_sends_no_secret(header: str
     (line,) = [
         line for line in signed.splitlines() if f"RequestHeader set {header}-Signature" in line
     ]
-    for name in ("User", "Realm", "Factor", "Name", "Time", "Request"):
+    for name in ("User", "Realm", "Factor", "Name", "Groups", "Time", "Request"):
         assert f"%{{req_novary:{header}-{name}}}" in line
     assert f"RequestHeader set {header}-Secret" in plain
     assert f"RequestHeader set {header}-Secret" not in signed

@@ -11,7 +11,7 @@ from jupyterhub.handlers.login import LoginHandler, LogoutHandler
 from jupyterhub.utils import maybe_future
 from sqlalchemy import Engine
 from tornado import web
-from traitlets import Dict, validate
+from traitlets import Dict, TraitError, validate
 from traitlets.config import LoggingConfigurable
 from traitlets.utils.importstring import import_item
 
@@ -72,7 +72,13 @@ class SophonAuthenticatorMixin(LoggingConfigurable):
         return dict(proposal["value"])
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        try:
+            super().__init__(**kwargs)
+        except TraitError as error:
+            if kwargs.get("parent") is None:
+                raise
+            # the Hub that starts would print where in its own source this was noticed
+            raise SystemExit(f"sophon-hub: {error}") from None
         self._recording: set[asyncio.Task[None]] = set()
 
     @cached_property

@@ -207,17 +207,18 @@ def test_what_the_last_owner_loses_is_kept_and_logged(hub: RunningHub, database:
 
 
 @pytest.mark.parametrize(
-    ("mapping", "words"),
+    ("authenticator", "mapping", "words"),
     [
-        ({"staff": {"group": "physics", "role": "boss"}}, "the role 'boss' is none of"),
-        ({"staff": {"role": "owner"}}, "names no research group"),
+        ("sophon-local", {"group": "physics", "role": "boss"}, "the role 'boss' is none of"),
+        ("sophon-oauth", {"role": "owner"}, "names no research group"),
+        ("dummy", ["physics"], "it has to be"),
     ],
 )
 def test_a_hub_with_a_mapping_that_cannot_be_meant_does_not_start(
-    tmp_path: Path, mapping: object, words: str
+    tmp_path: Path, authenticator: str, mapping: object, words: str
 ) -> None:
-    config = f"c.SophonAuthenticatorMixin.research_groups = {mapping!r}"
-    hub = RunningHub(tmp_path, config=config)
+    config = f"c.SophonAuthenticatorMixin.research_groups = {{'staff': {mapping!r}}}"
+    hub = RunningHub(tmp_path, config=config, authenticator=authenticator)
     assert hub.command("migrate").returncode == 0
     code, said = hub.run_to_the_end()
     assert code == 1

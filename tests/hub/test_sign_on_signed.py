@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pytest
 from apache_server import PASSWORD, RunningApache
 from running import RunningHub, free_ports
+from sign_on_world import Database
 from signing_on import OLD_SECRET, SECRET, Answer, ask, name_of
 from test_apache import Echo
 
@@ -20,6 +21,8 @@ from sophon_hub.authenticator import TrustedProxyAuthenticator
 from sophon_hub.authenticator.proxy_traits import SIGNATURE_HEADERS
 from sophon_hub.authenticator.signature import MAX_AGE_SECONDS, require_own_line, sign
 from sophon_hub.settings import BadSetting
+from sophon_hub.store import people
+from sophon_hub.store.engine import reading
 
 pytestmark = pytest.mark.hub
 
@@ -38,6 +41,8 @@ clock.utcnow = lambda: real_time() + timedelta(seconds=float(ahead.read_text()))
 
 c.TrustedProxyAuthenticator.allow_all = True
 c.TrustedProxyAuthenticator.assertion_mode = "signed"
+c.TrustedProxyAuthenticator.groups_header = "X-Sso-Groups"
+c.TrustedProxyAuthenticator.research_groups = {"fields | waves": "physics"}
 c.JupyterHub.public_url = "https://localhost/"
 """
 
@@ -71,8 +76,14 @@ def set_ahead(hub: RunningHub) -> Iterator[Any]:
     set_ahead(0)
 
 
-def apache_with(hub: RunningHub, key: str, **options: Any) -> Iterator[RunningApache]:
+def apache_with(
+    hub: RunningHub, key: str, sign_on: str = "", site: str = "", **options: Any
+) -> Iterator[RunningApache]:
+    """``sign_on`` is what the sign-on module sets, ``site`` what is configured around the host."""
     apache = RunningApache(hub, key, free_ports(), signed=True, **options)
+    for file, lines in {"sign-on.conf": sign_on, "apache.conf": site}.items():
+        with (apache.directory / file).open("a") as config:
+            config.write(lines)
     apache.start()
     yield apache
     apache.end()
@@ -103,6 +114,28 @@ def spied_apache(hub: RunningHub) -> Iterator[RunningApache]:
     yield from apache_with(hub, SECRET, upstream=echo.server_port)
     echo.shutdown()
     echo.server_close()
+
+
+NAME = "Adá | Lovelace"
+TALKATIVE = f"""
+RequestHeader set X-Sso-Realm "EXAMPLE.EDU"
+RequestHeader set X-Sso-Factor "EXAMPLE.EDU mtoken"
+RequestHeader set X-Sso-Name "{NAME}"
+RequestHeader set X-Sso-Groups "chess;fields | waves"
+"""
+
+
+@pytest.fixture(scope="module")
+def talkative_apache(hub: RunningHub) -> Iterator[RunningApache]:
+    """An Apache whose sign-on module knows all there is to know about a person."""
+    yield from apache_with(hub, SECRET, sign_on=TALKATIVE)
+
+
+@pytest.fixture(scope="module")
+def open_apache(hub: RunningHub) -> Iterator[RunningApache]:
+    """An Apache that grants everything to everybody, but for the one path."""
+    site = '<Location "/">\n  Require all granted\n</Location>\n'
+    yield from apache_with(hub, SECRET, site=site)
 
 
 def get(apache: RunningApache, path: str, user: str = "alice", *headers: tuple[str, str]) -> Answer:
@@ -148,6 +181,34 @@ def test_a_key_that_was_replaced_counts_while_it_is_in_the_file(old_apache: Runn
     assert get(old_apache, PATH).signed_in
 
 
+def test_everything_that_is_said_of_a_person_is_signed(
+    hub: RunningHub, talkative_apache: RunningApache
+) -> None:
+    answer = get(talkative_apache, PATH, "alice")
+    assert name_of(hub.url, answer.cookies) == "alice"
+    with reading(Database(hub).engine) as session:
+        alice = people.find_person(session, "alice")
+        assert alice is not None
+        assert (alice.display_name, alice.sign_on_groups) == (NAME, {"physics": "member"})
+
+
+def test_an_open_site_around_it_does_not_open_the_protected_path(
+    open_apache: RunningApache,
+) -> None:
+    answer = ask(open_apache.url, PATH, tls=open_apache.tls)
+    assert (answer.status, answer.signed_in) == (401, False)
+    assert get(open_apache, PATH).signed_in
+
+
+@pytest.mark.parametrize("header", [*SIGNED, "X-Sso-Realm", "X-Sso-Name", "X-Sso-Groups"])
+def test_a_connection_header_takes_no_signed_part_away(
+    talkative_apache: RunningApache, header: str
+) -> None:
+    assert get(talkative_apache, PATH).signed_in
+    answer = get(talkative_apache, PATH, "alice", ("Connection", f"close, {header}"))
+    assert refused(answer)
+
+
 def test_another_key_signs_nobody_in(false_apache: RunningApache) -> None:
     answer = get(false_apache, PATH)
     assert refused(answer)
@@ -157,7 +218,7 @@ def test_another_key_signs_nobody_in(false_apache: RunningApache) -> None:
 def test_the_key_is_not_sent_to_the_hub(spied_apache: RunningApache) -> None:
     headers = sent(spied_apache)
     assert sorted(name for name, _ in headers) == sorted(name.lower() for name in SIGNED)
-    assert not [value for _, value in headers if SECRET in value]
+    assert not [value for _, value in headers if SECRET in value or "(null)" in value]
 
 
 def test_forged_headers_are_taken_away(apache: RunningApache, spied_apache: RunningApache) -> None:
@@ -203,6 +264,7 @@ def test_what_is_captured_serves_for_no_other_request(
         {"realm": "EXAMPLE.EDU"},
         {"factor": "mtoken"},
         {"name": "The Administrator"},
+        {"groups": "fields | waves"},
         {"name": "(null)"},
         {"time": "t=1000000000000000"},
         {"time": "20270301120000"},

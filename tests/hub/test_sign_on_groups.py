@@ -203,6 +203,8 @@ def test_what_the_last_owner_loses_is_kept_and_logged(hub: RunningHub, database:
         "the administrators to be told",
         10,
     )
+    history = sign_on(hub, "nina").page("/services/sophon/groups/islands/events").text
+    assert "kept nina as the last owner" in history
     assert [event.detail["username"] for event in database.events("member:keep")] == ["nina"]
 
 

@@ -120,8 +120,8 @@ NAME = "Adá | Lovelace"
 TALKATIVE = f"""
 RequestHeader set X-Sso-Realm "EXAMPLE.EDU"
 RequestHeader set X-Sso-Factor "EXAMPLE.EDU mtoken"
-RequestHeader set X-Sso-Name "{NAME}"
-RequestHeader set X-Sso-Groups "chess;fields | waves"
+RequestHeader set X-Sso-Name "  {NAME} "
+RequestHeader set X-Sso-Groups " chess;fields | waves  "
 """
 
 

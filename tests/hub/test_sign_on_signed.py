@@ -320,6 +320,20 @@ def test_the_persons_name_is_signed_as_it_is_sent(hub: RunningHub, set_ahead: An
     assert refused(replay(hub, [], **{**parts, "name": "Ada", "signature": signature}))
 
 
+def test_nothing_moves_from_one_signed_part_to_the_next(hub: RunningHub, set_ahead: Any) -> None:
+    moment, line = "t=1800000000000000", f"GET {PATH} HTTP/1.1"
+    set_ahead(1_800_000_000 - clock.utcnow().timestamp())
+
+    def attempt(signed: list[str], realm: str, factor: str) -> Answer:
+        signature = sign(SECRET, ["ada", *signed], ["", ""], moment, line)
+        parts = {"user": "ada", "realm": realm, "factor": factor, "signature": signature}
+        return replay(hub, [], **parts, time=moment, request=line)
+
+    assert attempt(["a", "b"], "a", "b").signed_in
+    for realm, factor in (("a", "b|c"), ("a|b", "c")):
+        assert refused(attempt(["a|b", "c"], realm, factor))
+
+
 def test_the_signed_headers_must_be_named(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.touch(0o600)

@@ -175,6 +175,8 @@ class LabRestoreAPI(LabHandler):
 class LabProgressAPI(LabHandler):
     """How a start or stop goes on, live."""
 
+    is_stream = True
+
     @operation({200: "text/event-stream"})
     async def get(self, project: str, slug: str) -> None:
         """Send server-sent events until the lab has come to rest."""

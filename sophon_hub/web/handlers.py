@@ -40,6 +40,8 @@ class BaseHandler(HubOAuthenticated, RequestHandler):
 
     via = "page"
     takes_forms = True
+    is_stream = False
+    caller_kinds = frozenset({"user"})
     portal: Portal
 
     def initialize(self, portal: Portal) -> None:
@@ -93,7 +95,7 @@ class BaseHandler(HubOAuthenticated, RequestHandler):
         """Who asks, asked for once a request; ``again`` looks whether it still holds."""
         if self._caller is None or again:
             self.load_body()
-            self._caller = await identify(self, self.hub_auth)
+            self._caller = await identify(self, self.hub_auth, self.caller_kinds)
         return self._caller
 
     async def read(self, work: Work[T]) -> T:

@@ -9,6 +9,7 @@ from typing import TypeVar
 from jinja2 import Environment
 from jupyterhub.services.auth import HubOAuth
 
+from sophon_hub.metrics.exposition import Metrics
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import Engine, Session, reading, transact
 
@@ -24,7 +25,8 @@ class Portal:
 
     ``prefix`` is the path of the portal with slashes at both ends, ``hub_prefix`` that of the
     Hub, ``base_url`` that of everything. ``known_people`` are those
-    whose records say what the Hub told last: display name, admin or not.
+    whose records say what the Hub told last: display name, admin or not. ``metrics`` counts
+    requests.
     """
 
     settings: Sophon
@@ -38,6 +40,7 @@ class Portal:
         default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="database")
     )
     known_people: dict[str, tuple[str | None, bool]] = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=Metrics)
 
     async def read(self, work: Callable[[Session], T]) -> T:
         """Run ``work`` with a reading session, off the event loop."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from docker.api.client import APIClient
 from docker.errors import APIError, DockerException
-from docker.types.containers import Ulimit
+from docker.types.containers import LogConfig, Ulimit
 from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import url_path_join
 from requests.exceptions import RequestException
@@ -27,6 +27,8 @@ from sophon_hub.spawner.upkeep import ContainerUpkeep
 CREATE_ATTEMPTS = 3
 OPEN_FILES = 8192
 SHARED_MEMORY = "256m"
+LOG = LogConfig(type="local", config={"max-size": "10m", "max-file": "2"})
+"""The engine's own default keeps all that a lab ever writes, until the disk is full."""
 
 
 class DockerPart(ContainerUpkeep):
@@ -163,7 +165,8 @@ class DockerPart(ContainerUpkeep):
             "hostname": plan.lab or "lab",
             "labels": plan.labels(namespace),
         }
-        self.extra_host_config = await self._evaluate(self.extra_host_config) | {
+        chosen = await self._evaluate(self.extra_host_config)
+        self.extra_host_config = {"log_config": LOG, **chosen} | {
             "auto_remove": False,  # else the last words of a lab that died are lost
             "privileged": False,
             "network_mode": networks.labs,

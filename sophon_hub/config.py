@@ -5,20 +5,18 @@ When the program that reads the file is the Hub itself, what would go wrong late
 now, and ends the start with one sentence.
 """
 
-import ipaddress
 import shutil
 import sys
-from pathlib import Path
 from typing import Any
 
 from jupyterhub.app import JupyterHub
 from traitlets.config import Config
 
-from sophon_hub import names, paths, startup
+from sophon_hub import names, paths, preflight, startup
 from sophon_hub.authenticator import LocalAuthenticator, make_authenticator
 from sophon_hub.authenticator.first_accounts import prepare_accounts
 from sophon_hub.hub_name import HubName
-from sophon_hub.secret_files import read_or_make_secret, require_private
+from sophon_hub.secret_files import read_or_make_secret
 from sophon_hub.settings import BadSetting, Sophon
 from sophon_hub.spawner import ensure_networks, use_settings
 from sophon_hub.store import schema
@@ -48,7 +46,7 @@ def configure(c: Config, **settings: Any) -> Sophon:
 
 def wire(c: Config, settings: Sophon, *, starting: bool) -> Sophon:
     """`configure`, but for the command line and tests: `BadSetting` is raised as it is."""
-    refuse_unsafe(settings)
+    preflight.refuse_unsafe(settings, c)
     settings.prepare_data_dir()
     # whoever makes `Sophon(config=...)` inside the Hub gets exactly these settings
     for name in settings.class_traits(config=True):
@@ -67,37 +65,6 @@ def wire(c: Config, settings: Sophon, *, starting: bool) -> Sophon:
     if starting and issubclass(c.JupyterHub.authenticator_class, LocalAuthenticator):
         _prepare_accounts(c, settings)
     return settings
-
-
-def refuse_unsafe(settings: Sophon) -> None:
-    """Refuse settings that must not meet a network, or are readable by others."""
-    if settings.spawner == "process" and not _is_loopback(settings.host):
-        raise BadSetting(
-            "With SOPHON_SPAWNER=process labs are not isolated, so the hub listens on loopback"
-            f" only, not on {settings.host}. Set SOPHON_HOST=127.0.0.1 or SOPHON_SPAWNER=docker."
-        )
-    if settings.default_image not in settings.images:
-        raise BadSetting(
-            f"default_image is {settings.default_image!r}, which is none of the images:"
-            f" {', '.join(sorted(settings.images))}. Set SOPHON_DEFAULT_IMAGE to one of them."
-        )
-    if settings.hub_database_url == settings.database_url:
-        raise BadSetting(
-            "hub_database_url and database_url name the same database. JupyterHub needs one of its"
-            " own: set SOPHON_HUB_DATABASE_URL to another."
-        )
-    if settings.accounts_file:
-        path = Path(settings.accounts_file)
-        if not path.is_file():
-            raise BadSetting(f"accounts_file names {path}, but there is no such file.")
-        require_private(path)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _hub_host(settings: Sophon) -> str:

@@ -25,27 +25,14 @@ from traitlets import (
 )
 from traitlets.config import Config, Configurable
 
+from sophon_hub.amounts import parse_bytes
 from sophon_hub.errors import SophonError
 
 PREFIX = "SOPHON_"
-UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
 class BadSetting(SophonError):
     """A setting has a value that cannot work; the text says which, and what to set."""
-
-
-def parse_bytes(text: str) -> int:
-    """Read an amount of memory such as ``512M`` or ``2G`` as bytes (powers of 1024)."""
-    text = text.strip().upper().removesuffix("B")
-    unit = text[-1:] if text[-1:].isalpha() else ""
-    try:
-        amount = int(float(text[: len(text) - len(unit)]) * UNITS[unit])
-    except (KeyError, ValueError, OverflowError):
-        amount = 0
-    if amount <= 0:
-        raise ValueError(f"{text!r} is no amount of memory; write for example 512M or 2G")
-    return amount
 
 
 class Sophon(Configurable):
@@ -71,6 +58,13 @@ class Sophon(Configurable):
     host = Unicode("127.0.0.1", help="Address on which the proxy listens for browsers.").tag(
         config=True
     )
+
+    tls_in_front = Bool(
+        False,
+        help="""Whether a web server in front speaks TLS with browsers, and nobody else can reach
+        ``host`` and ``port``. Without it the hub refuses to listen beyond loopback unless it
+        has a certificate of its own, or an https address.""",
+    ).tag(config=True)
 
     port = Int(8000, help="TCP port on which the proxy listens for browsers.").tag(config=True)
 
@@ -149,15 +143,23 @@ class Sophon(Configurable):
         by the hub's user only. More than one line: each counts.""",
     ).tag(config=True)
 
+    environment_file = Unicode(
+        help="""File from which whatever starts the hub reads its environment, as the systemd unit
+        does; the hub never reads it, but refuses to start when others can.""",
+    ).tag(config=True)
+
     admin_user = Unicode(
         "admin",
         help="""Name of the first administrator. With local accounts it is created at the first
         start, with a generated password written to ``admin-password`` in the data directory.""",
     ).tag(config=True)
 
-    open_signup = Bool(False, help="Whether people may create local accounts for themselves.").tag(
-        config=True
-    )
+    open_signup = Bool(
+        False,
+        help="""Whether people may create local accounts for themselves. Beyond loopback only
+        together with ``allowed_users``: whoever takes one of these names first has it, and
+        accounts under other names are made, but cannot sign in.""",
+    ).tag(config=True)
 
     accounts_file = Unicode(
         help="""JSON file of local accounts to create at start when they are missing:

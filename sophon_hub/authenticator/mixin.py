@@ -4,7 +4,9 @@ import asyncio
 from functools import cached_property
 from importlib.metadata import entry_points
 from typing import Any
+from urllib.parse import urlsplit
 
+from jupyterhub.app import JupyterHub
 from jupyterhub.auth import Authenticator
 from jupyterhub.handlers.login import LoginHandler
 from jupyterhub.utils import maybe_future
@@ -13,7 +15,7 @@ from tornado import web
 from traitlets.config import LoggingConfigurable
 from traitlets.utils.importstring import import_item
 
-from sophon_hub import names
+from sophon_hub import names, safety
 from sophon_hub.authenticator.user_info import user_info
 from sophon_hub.clock import utcnow
 from sophon_hub.settings import BadSetting, Sophon
@@ -35,6 +37,12 @@ class SophonLoginHandler(LoginHandler):
 
 class SophonAuthenticatorMixin(LoggingConfigurable):
     """Goes before any authenticator: ``class Ours(SophonAuthenticatorMixin, Theirs)``."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        # the Hub makes it when all configuration is read, before it keeps any token
+        if isinstance(self.parent, JupyterHub):
+            self._refuse_unsafe(self.parent)
 
     @cached_property
     def settings(self) -> Sophon:
@@ -93,6 +101,19 @@ class SophonAuthenticatorMixin(LoggingConfigurable):
         with reading(self.engine) as session:
             person = people.find_person(session, username)
         return None if person is None else person.display_name
+
+    def refuse_exposed(self) -> None:
+        """Refuse, with `BadSetting`, what is unsafe for this authenticator beyond loopback."""
+
+    def _refuse_unsafe(self, app: JupyterHub) -> None:
+        """End a start that would be unsafe; lines below the call of `configure` count, too."""
+        host = urlsplit(app.bind_url).hostname or ""
+        try:
+            safety.refuse_unsafe(self.settings, app.config, host)
+            if safety.is_exposed(app.config, host):
+                self.refuse_exposed()
+        except BadSetting as error:
+            raise SystemExit(f"sophon-hub: {error.detail}") from None
 
     def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
         """The authenticator's own handlers, with our login form in place of the Hub's."""

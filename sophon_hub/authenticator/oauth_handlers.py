@@ -4,6 +4,7 @@ from typing import Any
 
 from oauthenticator.oauth2 import OAuthCallbackHandler
 from tornado import web
+from tornado.httputil import url_concat
 
 EXPIRED = "The sign-in was not finished in time, or not in the browser that began it."
 DENIED = "The sign-on system did not sign you in, or you did not agree to it."
@@ -33,7 +34,8 @@ class CallbackHandler(OAuthCallbackHandler):
             await super().get()
         except web.HTTPError as reason:
             self.set_status(reason.status_code)
+            again = url_concat(self.settings["login_url"], {"next": self.get_next_url()})
             html: Any = await self.render_template(
-                "sign-in-failed.html", reason=reason.get_message()
+                "sign-in-failed.html", reason=reason.get_message(), again=again
             )
             self.finish(html)

@@ -63,7 +63,7 @@ OF_THE_PORTAL = (
     ),
 )
 OF_THE_DATABASE = (
-    Definition("sophon_people", "gauge", "People who have signed in, or belong to a group."),
+    Definition("sophon_people", "gauge", "People whom the hub knows."),
     Definition(
         "sophon_research_groups", "gauge", "Research groups, without the trash.", ("visibility",)
     ),

@@ -81,9 +81,9 @@ c.SophonOAuthenticator.login_service = "the campus"
         """From this page of the hub to the provider and back; the last answer."""
         return browser.get(self.callback(browser, start), timeout=30)
 
-    def deny(self, browser: Browser) -> requests.Response:
+    def deny(self, browser: Browser, start: str = LOGIN) -> requests.Response:
         """The person says no at the provider; the last answer."""
-        form = browser.page(LOGIN)
+        form = browser.page(start)
         answer = browser.post(form.url, data={"action": "deny"}, **STAY)
         return browser.get(answer.headers["Location"], timeout=30)
 

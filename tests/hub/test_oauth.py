@@ -1,9 +1,11 @@
 """Sign-in with OpenID Connect in a real Hub, with a real provider that is another process."""
 
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
+from html import unescape
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -153,6 +155,17 @@ def test_people_land_where_they_wanted_to_go(browser: Browser, provider: Provide
     wanted = "/hub/token?from=here"
     answer = provider.sign_in(browser, f"{LOGIN}?{urlencode({'next': wanted})}")
     assert answer.url == browser.origin + wanted
+
+
+def test_where_people_wanted_to_go_outlives_a_failed_attempt(
+    browser: Browser, provider: Provider
+) -> None:
+    wanted = "/hub/token?from=here"
+    refused = provider.deny(browser, f"{LOGIN}?{urlencode({'next': wanted})}")
+    (again,) = re.findall(r'href="(/hub/login\?[^"]*)"', refused.text)
+    page = browser.page(unescape(again))
+    (button,) = re.findall(r'href="(/hub/oauth_login\?[^"]*)"', page.text)
+    assert provider.sign_in(browser, unescape(button)).url == browser.origin + wanted
 
 
 def test_a_page_of_the_portal_that_asks_for_a_sign_in_is_returned_to(

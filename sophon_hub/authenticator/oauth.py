@@ -15,6 +15,8 @@ UNREADABLE = (
     "The sign-on system gave an answer that this hub does not understand."
     " Please tell the administrators of this hub."
 )
+NONSENSE = (ValueError, TypeError, KeyError, AttributeError)
+"""What OAuthenticator raises when it is sent something else than it expects."""
 
 
 class SophonOAuthenticator(SophonAuthenticatorMixin, GenericOAuthenticator):
@@ -63,7 +65,18 @@ class SophonOAuthenticator(SophonAuthenticatorMixin, GenericOAuthenticator):
             # the message holds the token; what made it fail does not
             self.log.warning("The sign-on system's answer is wrong: %r", error.__context__)
             raise web.HTTPError(502, UNREADABLE) from None
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except NONSENSE as error:
             self.log.warning("The sign-on system's answer is wrong: %r", error)
             raise web.HTTPError(502, UNREADABLE) from None
         return model
+
+    async def refresh_user(self, user: Any, handler: Any = None, **options: Any) -> Any:
+        """Ask again, where ``enable_auth_state`` is on; a provider that fails ends no session.
+
+        What it said last holds until it answers: else its outage would end everybody's work.
+        """
+        try:
+            return await super().refresh_user(user, handler, **options)
+        except (HTTPClientError, OSError, web.HTTPError, *NONSENSE) as error:
+            self.log.warning("Cannot ask the sign-on system about %s: %r", user.name, error)
+            return True

@@ -89,11 +89,15 @@ c.SophonOAuthenticator.login_service = "the campus"
 
     def callback(self, browser: Browser, start: str = LOGIN) -> str:
         """The address that the provider sends the browser back to, not yet visited."""
-        self._put(f"/users/{self.claims['sub']}", self.claims)
+        self.tell()
         form = browser.page(start)
         assert form.url.startswith(self.url), form.url
         answer = browser.post(form.url, data={"sub": self.claims["sub"]}, **STAY)
         return answer.headers["Location"]
+
+    def tell(self) -> None:
+        """Let the provider know ``claims``, also for who is signed in already."""
+        self._put(f"/users/{self.claims['sub']}", self.claims)
 
     def prepare(self, **answers: tuple[int, str]) -> None:
         """What ``token`` or ``userinfo`` answer from now on; without arguments as usual."""

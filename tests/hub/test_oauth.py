@@ -2,9 +2,11 @@
 
 import json
 import re
+import secrets
 import sqlite3
 import time
 from collections.abc import Iterator
+from functools import partial
 from html import unescape
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +21,7 @@ from traitlets.config import Config
 
 from sophon_hub.authenticator.oauth import NO_ANSWER, UNREADABLE, SophonOAuthenticator
 from sophon_hub.authenticator.oauth_handlers import DENIED, EXPIRED, REFUSED
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.hub
 
@@ -361,6 +364,67 @@ def test_an_id_token_that_is_not_good_is_refused(
 
 
 # while somebody is signed in --------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def refreshing_hub(
+    tmp_path_factory: pytest.TempPathFactory, provider: Provider
+) -> Iterator[RunningHub]:
+    """A hub that asks the provider again every second."""
+    config = provider.config() + ALLOWED
+    config += "c.Authenticator.enable_auth_state = True\nc.Authenticator.auth_refresh_age = 1\n"
+    directory = tmp_path_factory.mktemp("refresh")
+    hub = RunningHub(directory, config=config, authenticator="sophon-oauth")
+    hub.environment["JUPYTERHUB_CRYPT_KEY"] = secrets.token_hex(32)
+    hub.start()
+    yield hub
+    hub.end()
+
+
+def test_groups_follow_the_provider_while_somebody_is_signed_in(
+    refreshing_hub: RunningHub, browser: Browser, provider: Provider
+) -> None:
+    here = refreshing_hub.browser()
+    provider.sign_in(here)
+    assert groups_of(refreshing_hub, "ada") == {"maths"}
+    provider.claims["groups"] = ["maths", "chess"]
+    provider.tell()
+
+    def groups_now() -> set[str]:
+        assert here.name() == "ada"
+        return groups_of(refreshing_hub, "ada")
+
+    wait_for(lambda: groups_now() == {"maths", "chess"}, "the new group")
+
+
+def test_a_provider_that_is_away_ends_no_session_and_one_that_refuses_does(
+    refreshing_hub: RunningHub, browser: Browser, provider: Provider
+) -> None:
+    here = refreshing_hub.browser()
+    provider.sign_in(here)
+
+    def refused(sentence: str) -> bool:
+        page = here.page("/hub/home")
+        assert page.status_code == 200
+        assert here.name() == "ada"
+        return refreshing_hub.log_file.read_text().count(sentence) > before
+
+    for answers, sentence in (
+        ({"userinfo": (503, "busy")}, "HTTP 503"),
+        ({"userinfo": (200, "<html>")}, "JSONDecodeError"),
+        ({"userinfo": (200, "{}")}, "No preferred_username"),
+    ):
+        before = refreshing_hub.log_file.read_text().count(sentence)
+        provider.prepare(**answers)
+        wait_for(partial(refused, sentence), f"the hub to see {answers}")
+    provider.prepare(userinfo=(401, "{}"), token=(400, '{"error": "invalid_grant"}'))
+    wait_for(
+        lambda: (
+            here.get(f"{here.origin}/hub/home", allow_redirects=False, timeout=30).status_code
+            == 302
+        ),
+        "the session to end",
+    )
 
 
 async def test_a_refresh_keeps_research_groups_and_the_name(

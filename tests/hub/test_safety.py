@@ -4,13 +4,15 @@ import contextlib
 import json
 import re
 import secrets
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from running import RunningHub
+from running import REPOSITORY, RunningHub
 from traitlets.config import Config
 
 from sophon_hub import config, preflight, safety
@@ -395,6 +397,32 @@ def test_what_stands_below_the_call_of_configure_is_looked_at_too(
         assert code == 1
         assert sentence in said.splitlines()[-1], said
         assert "JupyterHub is now running" not in said
+
+
+@pytest.mark.hub
+@pytest.mark.docker
+def test_a_hub_with_a_certificate_of_its_own_starts_and_is_healthy(
+    make_hub: Callable[..., RunningHub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = tmp_path / "fullchain.pem", tmp_path / "privkey.pem"
+    words = (
+        "openssl req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -days 1"
+        " -subj /CN=localhost -addext subjectAltName=DNS:localhost"
+        f" -keyout {key} -out {certificate}"
+    )
+    subprocess.run(words.split(), check=True, capture_output=True)
+    lines = f"c.JupyterHub.ssl_cert = '{certificate}'\nc.JupyterHub.ssl_key = '{key}'\n"
+    hub = make_hub(lines, host="0.0.0.0")
+    hub.url = f"https://localhost:{hub.port}"
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    hub.start()
+    health = [sys.executable, REPOSITORY / "deploy" / "container" / "healthy"]
+    assert subprocess.run(health, env=hub.environment, check=False).returncode == 0
+    hub.end()
+    dead = subprocess.run(health, env=hub.environment, check=False, capture_output=True, text=True)
+    assert dead.returncode == 1
+    assert "Connection refused" in dead.stderr
+    assert dead.stderr.count("\n") == 1
 
 
 @pytest.mark.hub

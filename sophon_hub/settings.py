@@ -157,8 +157,8 @@ class Sophon(Configurable):
     open_signup = Bool(
         False,
         help="""Whether people may create local accounts for themselves. Beyond loopback only
-        together with ``allowed_users``: whoever takes one of these names first has it, and
-        accounts under other names are made, but cannot sign in.""",
+        together with ``allowed_users``: then only under these names, and whoever takes one of
+        them first has it.""",
     ).tag(config=True)
 
     accounts_file = Unicode(

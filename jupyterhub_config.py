@@ -15,7 +15,7 @@ c = get_config()  # noqa: F821 - JupyterHub defines it for this file
 # c.Sophon.base_url = "/"
 
 # A web server with TLS in front of a hub on loopback; or a certificate of the hub's own
-# c.JupyterHub.public_url = "https://hub.example.edu/"
+# c.Sophon.public_url = "https://hub.example.edu/"
 # c.Sophon.host = "0.0.0.0"
 # c.JupyterHub.ssl_cert = "/etc/sophon/fullchain.pem"
 # c.JupyterHub.ssl_key = "/etc/sophon/privkey.pem"

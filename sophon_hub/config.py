@@ -13,6 +13,7 @@ from jupyterhub.app import JupyterHub
 from traitlets.config import Config
 
 from sophon_hub import names, paths, preflight, startup
+from sophon_hub.addresses import PORTAL, Addresses, subdomain_hook
 from sophon_hub.authenticator import LocalAuthenticator, make_authenticator
 from sophon_hub.authenticator.first_accounts import prepare_accounts
 from sophon_hub.hub_name import HubName
@@ -21,7 +22,6 @@ from sophon_hub.settings import BadSetting, Sophon
 from sophon_hub.spawner import ensure_networks, use_settings
 from sophon_hub.store import schema
 
-PORTAL = "sophon"
 WORKER = "sophon-worker"
 LOCAL_PEOPLE = "sophon-local-accounts"
 """Hub group of the people with a password of this hub."""
@@ -60,6 +60,7 @@ def wire(c: Config, settings: Sophon, *, starting: bool) -> Sophon:
         startup.watch_services_closely()
     _wire_hub(c, settings, hub_host)
     _wire_proxy(c, settings)
+    _wire_addresses(c, settings, Addresses.of(settings))
     _wire_access(c, settings)
     _wire_pages(c, settings)
     if starting and issubclass(c.JupyterHub.authenticator_class, LocalAuthenticator):
@@ -89,7 +90,7 @@ def _wire_hub(c: Config, settings: Sophon, hub_host: str) -> None:
     hub.cookie_secret_file = str(data / "cookie-secret")
     hub.db_url = settings.hub_database_url
     hub.upgrade_db = True  # the Hub copies its SQLite file before it changes it
-    hub.base_url = settings.base_url
+    hub.base_url = _base(settings)
     hub.bind_url = f"http://{_in_url(settings.host)}:{settings.port}{_base(settings)}"
     hub.hub_bind_url = f"http://{_in_url(hub_host)}:{settings.hub_port}"
     hub.spawner_class = f"sophon-{settings.spawner}"
@@ -153,6 +154,21 @@ def _proxy_command() -> str:
             f" npm install --global {PROXY_BINARY}"
         )
     return found
+
+
+def _wire_addresses(c: Config, settings: Sophon, addresses: Addresses) -> None:
+    if addresses.public_url:
+        c.JupyterHub.public_url = addresses.public_url
+    if not addresses.domain:
+        return
+    c.JupyterHub.subdomain_host = addresses.origin
+    c.JupyterHub.subdomain_hook = subdomain_hook
+    # at a lab's domain there must be no login of the Hub's: a script of the lab could use what
+    # campus sign-on gives there unasked. So the Hub is at its own domain only, and the portal
+    # takes what is at no known address, such as that of a stopped lab: `web.elsewhere`
+    c.JupyterHub.hub_routespec = addresses.domain + addresses.base_url
+    portal = f"http://127.0.0.1:{settings.portal_port}"
+    c.ConfigurableHTTPProxy.command += ["--default-target", portal]
 
 
 def _wire_access(c: Config, settings: Sophon) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from traitlets.config import Config
 
 from sophon_hub import safety
+from sophon_hub.addresses import Addresses
 from sophon_hub.authenticator import LocalAuthenticator, make_authenticator
 from sophon_hub.authenticator.first_accounts import refuse_short_passwords
 from sophon_hub.secret_files import require_private
@@ -24,6 +25,7 @@ def refuse_unsafe(settings: Sophon, c: Config, host: str | None = None) -> None:
             f"default_image is {settings.default_image!r}, which is none of the images:"
             f" {', '.join(sorted(settings.images))}. Set SOPHON_DEFAULT_IMAGE to one of them."
         )
+    Addresses.of(settings)
     if settings.hub_database_url == settings.database_url:
         raise BadSetting(
             "hub_database_url and database_url name the same database. JupyterHub needs one of its"
@@ -36,7 +38,7 @@ def refuse_unsafe(settings: Sophon, c: Config, host: str | None = None) -> None:
         require_private(path)
     host = settings.host if host is None else host
     safety.refuse_unsafe(settings, c, host)
-    if safety.is_exposed(c, host):
+    if safety.is_exposed(settings, c, host):
         _refuse_open_accounts(settings, c)
 
 

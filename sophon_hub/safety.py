@@ -19,6 +19,7 @@ from traitlets.config import Config
 from sophon_hub.secret_files import MINIMUM_SECRET, others_reach
 from sophon_hub.settings import BadSetting, Sophon
 
+PUBLIC = ("public_url", "subdomain_host")
 SECRET_FILES = (
     "cookie-secret",
     "portal-cookie-secret",
@@ -41,19 +42,20 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def is_exposed(config: Config, host: str) -> bool:
+def is_exposed(settings: Sophon, config: Config, host: str) -> bool:
     """Whether others than this machine are meant to reach the hub.
 
     ``host`` is where the proxy listens; ``config`` is the configuration of JupyterHub.
     """
-    names = [urlsplit(url).hostname or "" for url in public_addresses(config).values()]
+    names = [urlsplit(url).hostname or "" for url in public_addresses(settings, config).values()]
     return not all(is_loopback(name) for name in (host, *names))
 
 
-def public_addresses(config: Config) -> dict[str, str]:
-    """Where people reach the hub, as far as that is set, by name of the trait."""
-    found = {name: config.JupyterHub.get(name) for name in ("public_url", "subdomain_host")}
-    return {name: url for name, url in found.items() if url and isinstance(url, str)}
+def public_addresses(settings: Sophon, config: Config) -> dict[str, str]:
+    """Where people reach the hub, as far as that is set, by name of the setting."""
+    ours = {name: getattr(settings, name) for name in PUBLIC}
+    theirs = {f"c.JupyterHub.{name}": config.JupyterHub.get(name) for name in PUBLIC}
+    return {name: url for name, url in (ours | theirs).items() if url and isinstance(url, str)}
 
 
 def refuse_unsafe(settings: Sophon, config: Config, host: str) -> None:
@@ -62,7 +64,7 @@ def refuse_unsafe(settings: Sophon, config: Config, host: str) -> None:
     Raises:
         BadSetting: something is unsafe, and the hub is beyond loopback.
     """
-    if not is_exposed(config, host):
+    if not is_exposed(settings, config, host):
         return
     if settings.spawner == "process":
         raise BadSetting(
@@ -77,7 +79,7 @@ def refuse_unsafe(settings: Sophon, config: Config, host: str) -> None:
 
 
 def _refuse_open_transport(settings: Sophon, config: Config, host: str) -> None:
-    addresses = public_addresses(config)
+    addresses = public_addresses(settings, config)
     for name, url in addresses.items():
         parts = urlsplit(url)
         if parts.scheme != "https" and not is_loopback(parts.hostname or ""):

@@ -61,9 +61,8 @@ class Sophon(Configurable):
 
     tls_in_front = Bool(
         False,
-        help="""Whether a web server in front speaks TLS with browsers, and nobody else can reach
-        ``host`` and ``port``. Without it the hub refuses to listen beyond loopback unless it
-        has a certificate of its own, or an https address.""",
+        help="""Whether a web server in front speaks TLS with browsers and only it reaches ``host``
+        and ``port``. Beyond loopback a hub needs this, a certificate, or an https address.""",
     ).tag(config=True)
 
     port = Int(8000, help="TCP port on which the proxy listens for browsers.").tag(config=True)
@@ -81,6 +80,18 @@ class Sophon(Configurable):
     )
 
     base_url = Unicode("/", help="Path below which everything is served.").tag(config=True)
+
+    public_url = Unicode(
+        help="""The address people use, such as ``https://hub.example.edu/``, with base_url as its
+        path. Set it behind a web server with TLS: then all cookies are for https only.""",
+    ).tag(config=True)
+
+    subdomain_host = Unicode(
+        help="""Gives each project's labs, and each person's own lab, a domain of their own below
+        this address, such as ``https://hub.example.edu``: then a script in a lab cannot act as
+        the person who looks at it at the portal or in other labs. Needs DNS, and with https a
+        certificate, for ``*.hub.example.edu``. Includes public_url.""",
+    ).tag(config=True)
 
     spawner = Enum(
         ["docker", "process"],
@@ -144,8 +155,7 @@ class Sophon(Configurable):
     ).tag(config=True)
 
     environment_file = Unicode(
-        help="""File from which whatever starts the hub reads its environment, as the systemd unit
-        does; the hub never reads it, but refuses to start when others can.""",
+        help="File from which systemd reads settings; checked to be unreadable for others."
     ).tag(config=True)
 
     admin_user = Unicode(
@@ -156,9 +166,8 @@ class Sophon(Configurable):
 
     open_signup = Bool(
         False,
-        help="""Whether people may create local accounts for themselves. Beyond loopback only
-        together with ``allowed_users``: then only under these names, and whoever takes one of
-        them first has it.""",
+        help="""Whether people may create local accounts for themselves. With ``allowed_users``,
+        which it needs beyond loopback, under these names only: whoever is first has one.""",
     ).tag(config=True)
 
     accounts_file = Unicode(

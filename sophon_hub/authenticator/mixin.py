@@ -110,7 +110,7 @@ class SophonAuthenticatorMixin(LoggingConfigurable):
         host = urlsplit(app.bind_url).hostname or ""
         try:
             safety.refuse_unsafe(self.settings, app.config, host)
-            if safety.is_exposed(app.config, host):
+            if safety.is_exposed(self.settings, app.config, host):
                 self.refuse_exposed()
         except BadSetting as error:
             raise SystemExit(f"sophon-hub: {error.detail}") from None

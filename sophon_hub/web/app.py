@@ -14,9 +14,11 @@ from tornado.util import import_object
 from tornado.web import Application, RequestHandler, StaticFileHandler, url
 
 from sophon_hub import paths
+from sophon_hub.addresses import Addresses
 from sophon_hub.secret_files import read_or_make_secret
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import make_engine
+from sophon_hub.web.elsewhere import Elsewhere
 from sophon_hub.web.handlers import METHODS, BaseHandler
 from sophon_hub.web.portal import Portal
 from sophon_hub.web.routes import NOT_FOUND, ROUTES
@@ -50,7 +52,7 @@ class PortalApplication(Application):
     """Counts the answered requests, by name of the route."""
 
     def __init__(self, portal: Portal, rules: list[URLSpec], **settings: Any) -> None:
-        super().__init__(rules, **settings)
+        super().__init__(**settings)
         self._metrics = portal.metrics
         self._names = {rule.handler_class: rule.name or OTHER for rule in reversed(rules)}
 
@@ -104,7 +106,7 @@ def make_portal(settings: Sophon, hub_auth: HubOAuth | None = None) -> Portal:
         templates=make_templates(),
         prefix=hub_auth.base_url,
         hub_prefix=hub_auth.hub_prefix,
-        base_url=settings.base_url,
+        addresses=Addresses.of(settings),
     )
 
 
@@ -116,13 +118,23 @@ def make_app(portal: Portal) -> Application:
     ]
     static = url_path_join(portal.prefix, "static/(.*)")
     rules.append(url(static, StaticFiles, {"path": STATIC}, name="static"))
-    return PortalApplication(
+    nothing_here = import_object(NOT_FOUND)
+    domain = portal.addresses.domain
+    application = PortalApplication(
         portal,
         rules,
-        default_handler_class=import_object(NOT_FOUND),
+        default_handler_class=Elsewhere if domain else nothing_here,
         default_handler_args={"portal": portal},
         cookie_secret=read_or_make_secret(
             portal.settings.prepare_data_dir() / "portal-cookie-secret"
         ),
         compress_response=True,
     )
+    if domain:
+        # by number this machine looks whether all is well; a lab is never there
+        hosts = rf"{re.escape(domain)}|localhost|127\.0\.0\.1|::1"
+        rules.append(url(".*", nothing_here, {"portal": portal}))
+    else:
+        hosts = ".*"
+    application.add_handlers(hosts, rules)
+    return application

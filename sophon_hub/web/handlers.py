@@ -55,7 +55,7 @@ class BaseHandler(HubOAuthenticated, RequestHandler):
 
     def content_policy(self) -> str:
         """The Content-Security-Policy of answers."""
-        return security.page_policy(self.csp_nonce)
+        return security.page_policy(self.csp_nonce, self.portal.addresses.all_servers)
 
     async def prepare(self) -> None:
         """Refuse a body that announces itself as far too large."""

@@ -9,6 +9,7 @@ from typing import TypeVar
 from jinja2 import Environment
 from jupyterhub.services.auth import HubOAuth
 
+from sophon_hub.addresses import Addresses
 from sophon_hub.metrics.exposition import Metrics
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import Engine, Session, reading, transact
@@ -24,9 +25,8 @@ class Portal:
     """The portal's parts. One a process.
 
     ``prefix`` is the path of the portal with slashes at both ends, ``hub_prefix`` that of the
-    Hub, ``base_url`` that of everything. ``known_people`` are those
-    whose records say what the Hub told last: display name, admin or not. ``metrics`` counts
-    requests.
+    Hub. ``known_people`` are those whose records say what the Hub told last: display name,
+    admin or not. ``metrics`` counts requests.
     """
 
     settings: Sophon
@@ -35,7 +35,7 @@ class Portal:
     templates: Environment
     prefix: str = "/services/sophon/"
     hub_prefix: str = "/hub/"
-    base_url: str = "/"
+    addresses: Addresses = field(default_factory=Addresses)
     executor: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="database")
     )

@@ -66,15 +66,25 @@ def listen_on_all_addresses(site: Site) -> None:
 
 
 def be_behind_a_web_server(site: Site) -> None:
-    site.c.JupyterHub.public_url = PUBLIC_URL
+    site.settings.public_url = PUBLIC_URL
 
 
 def have_subdomains(site: Site) -> None:
-    site.c.JupyterHub.subdomain_host = PUBLIC_URL.rstrip("/")
+    site.settings.subdomain_host = PUBLIC_URL.rstrip("/")
+
+
+def be_behind_a_web_server_by_trait(site: Site) -> None:
+    site.c.JupyterHub.public_url = PUBLIC_URL
 
 
 each_exposure = pytest.mark.parametrize(
-    "expose", [listen_on_all_addresses, be_behind_a_web_server, have_subdomains]
+    "expose",
+    [
+        listen_on_all_addresses,
+        be_behind_a_web_server,
+        have_subdomains,
+        be_behind_a_web_server_by_trait,
+    ],
 )
 
 
@@ -301,13 +311,15 @@ def test_labs_without_isolation_are_refused_beyond_loopback(site: Site, host: st
     site.refuse_unsafe()
 
 
-@pytest.mark.parametrize("trait", ["public_url", "subdomain_host"])
-def test_an_address_without_tls_is_refused(site: Site, trait: str) -> None:
+@pytest.mark.parametrize("name", ["public_url", "subdomain_host"])
+@pytest.mark.parametrize("by_trait", [False, True])
+def test_an_address_without_tls_is_refused(site: Site, name: str, by_trait: bool) -> None:
     site.settings.tls_in_front = True
-    site.c.JupyterHub[trait] = "http://hub.example.edu:8000/there"
-    with pytest.raises(BadSetting, match=r"https://hub\.example\.edu:8000/there$"):
+    target = site.c.JupyterHub if by_trait else site.settings
+    setattr(target, name, "http://hub.example.edu:8000/")
+    with pytest.raises(BadSetting, match=r"to https://hub\.example\.edu:8000/$"):
         site.refuse_unsafe()
-    site.c.JupyterHub[trait] = "https://hub.example.edu:8000/there"
+    setattr(target, name, "https://hub.example.edu:8000/")
     site.refuse_unsafe()
 
 
@@ -344,7 +356,7 @@ def make_hub(tmp_path: Path) -> Iterator[Callable[..., RunningHub]]:
             remove_namespace(engine, namespace)
 
 
-BEHIND = f"c.JupyterHub.public_url = {PUBLIC_URL!r}\n"
+BEHIND = f"c.Sophon.public_url = {PUBLIC_URL!r}\n"
 TOKEN_AT_THE_END = 'c.JupyterHub.services.append({"name": "cull", "api_token": "abcdefgh"})\n'
 
 

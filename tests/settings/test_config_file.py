@@ -26,7 +26,7 @@ USUAL = {
     "Sophon.images",
     "Sophon.memory_limit",
     "Sophon.cpu_limit",
-    "JupyterHub.public_url",
+    "Sophon.public_url",
     "JupyterHub.ssl_cert",
     "JupyterHub.ssl_key",
     "JupyterHub.services",

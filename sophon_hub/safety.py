@@ -79,17 +79,20 @@ def refuse_unsafe(settings: Sophon, config: Config, host: str) -> None:
 
 
 def _refuse_open_transport(settings: Sophon, config: Config, host: str) -> None:
-    addresses = public_addresses(settings, config)
-    for name, url in addresses.items():
-        parts = urlsplit(url)
-        if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+    abroad = {
+        name: urlsplit(url)
+        for name, url in public_addresses(settings, config).items()
+        if not is_loopback(urlsplit(url).hostname or "")
+    }
+    for name, parts in abroad.items():
+        if parts.scheme != "https":
             raise BadSetting(
-                f"{name} is {url}, so passwords would cross the network readable."
+                f"{name} is {parts.geturl()}, so passwords would cross the network readable."
                 f" Set it to https://{parts.netloc}{parts.path}"
             )
     hub = config.JupyterHub
     has_certificate = bool(hub.get("ssl_cert") and hub.get("ssl_key"))
-    if not (is_loopback(host) or has_certificate or settings.tls_in_front or addresses):
+    if not (is_loopback(host) or has_certificate or settings.tls_in_front or abroad):
         raise BadSetting(
             f"The hub would listen on {host or 'all addresses'} without TLS, so passwords would"
             " cross the network readable. Set c.JupyterHub.ssl_cert and c.JupyterHub.ssl_key above"

@@ -286,8 +286,10 @@ each_open_host = pytest.mark.parametrize(
 @each_open_host
 def test_listening_beyond_loopback_needs_tls_or_a_word_about_it(site: Site, host: str) -> None:
     site.settings.host = host
-    with pytest.raises(BadSetting, match=r"without TLS.*SOPHON_TLS_IN_FRONT=true"):
-        site.refuse_unsafe()
+    for own in ("", "http://127.0.0.1:8000/", "https://localhost/"):
+        site.settings.public_url = own
+        with pytest.raises(BadSetting, match=r"without TLS.*SOPHON_TLS_IN_FRONT=true"):
+            site.refuse_unsafe()
     site.settings.tls_in_front = True
     site.refuse_unsafe()
     site.settings.tls_in_front = False

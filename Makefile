@@ -33,6 +33,7 @@ setup-test: venv
 	@$(SETUP)/postgres.sh
 	@$(SETUP)/apache.sh
 	@$(SETUP)/systemd.sh
+	@$(SETUP)/logrotate.sh
 
 test: setup-test  ## run all tests: needs a Docker engine and Chromium, installs them when missing
 	@$(SETUP)/images.sh

@@ -14,6 +14,12 @@ c = get_config()  # noqa: F821 - JupyterHub defines it for this file
 # c.Sophon.port = 8000
 # c.Sophon.base_url = "/"
 
+# A web server with TLS in front of a hub on loopback; or a certificate of the hub's own
+# c.Sophon.public_url = "https://hub.example.edu/"
+# c.Sophon.host = "0.0.0.0"
+# c.JupyterHub.ssl_cert = "/etc/sophon/fullchain.pem"
+# c.JupyterHub.ssl_key = "/etc/sophon/privkey.pem"
+
 # PostgreSQL, for more than a few hundred people; the password comes from ~/.pgpass
 # c.Sophon.database_url = "postgresql+psycopg://sophon@127.0.0.1/sophon"
 
@@ -32,3 +38,13 @@ configure(c)
 
 # A department's own name on the pages that JupyterHub makes
 # c.JupyterHub.template_vars["announcement_login"] = "Accounts: ask at the office, room 12"
+
+# Prometheus reads /services/sophon/metrics and /hub/metrics with a token: docs/admins.md
+# c.JupyterHub.services.append({"name": "prometheus", "api_token": "..."})
+# c.JupyterHub.load_roles.append(
+#     {
+#         "name": "prometheus",
+#         "scopes": ["read:metrics", "access:services!service=sophon"],
+#         "services": ["prometheus"],
+#     }
+# )

@@ -6,12 +6,16 @@ import os
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import ArgumentError
+from traitlets.config import Config
+from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 
-from sophon_hub import apache, demo, startup
+from sophon_hub import apache, demo, preflight, startup
 from sophon_hub.authenticator.first_accounts import ADMIN_PASSWORD_FILE
 from sophon_hub.settings import PREFIX, BadSetting, Sophon
 from sophon_hub.store import schema
@@ -39,13 +43,26 @@ def migrate(settings: Sophon) -> None:
     say(f"The database is at revision {schema.head()}.")
 
 
-def check(settings: Sophon) -> None:
+def check(settings: Sophon, config_file: str | None = None) -> None:
     """Say what would keep the hub from starting: settings, a running hub, taken ports."""
+    c, host = Config(), None
+    if config_file:
+        c = _read_config(Path(config_file))
+        settings, host = Sophon(config=c), urlsplit(c.JupyterHub.bind_url).hostname or ""
+    preflight.refuse_unsafe(settings, c, host)
     # hub_port is left out: with containers its address is made by the Hub itself
     startup.hold_lock(settings)
     startup.end_orphans(settings)
     for endpoint in startup.endpoints(settings, "127.0.0.1"):
         startup.refuse_taken(endpoint)
+
+
+def _read_config(path: Path) -> Config:
+    try:
+        found: Config = PyFileConfigLoader(path.name, path=str(path.parent)).load_config()
+    except ConfigFileNotFound:
+        raise BadSetting(f"--config names {path}, but there is no such file.") from None
+    return found
 
 
 def show_settings(settings: Sophon) -> None:
@@ -102,7 +119,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[[Sophon], None]] = {
     "migrate": migrate,
     "check": check,
     "seed-demo": seed_demo,
@@ -123,7 +140,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, function in COMMANDS.items():
-        commands.add_parser(name, help=function.__doc__, description=function.__doc__)
+        command = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
+        if function is check:
+            command.add_argument(
+                "--config", metavar="FILE", help="jupyterhub_config.py, to look at that, too"
+            )
     text = "Print the Apache virtual host that signs people in and passes requests to the hub."
     apache.add_arguments(commands.add_parser("apache-config", help=text, description=text))
     chosen = parser.parse_args(arguments)
@@ -131,6 +152,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = Sophon.load()
         if chosen.command == "apache-config":
             say(apache.vhost(settings, chosen).rstrip())
+        elif chosen.command == "check":
+            check(settings, chosen.config)
         else:
             COMMANDS[chosen.command](settings)
     except BadSetting as error:

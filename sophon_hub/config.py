@@ -5,25 +5,23 @@ When the program that reads the file is the Hub itself, what would go wrong late
 now, and ends the start with one sentence.
 """
 
-import ipaddress
 import shutil
 import sys
-from pathlib import Path
 from typing import Any
 
 from jupyterhub.app import JupyterHub
 from traitlets.config import Config
 
-from sophon_hub import names, paths, startup
+from sophon_hub import names, paths, preflight, startup
+from sophon_hub.addresses import PORTAL, Addresses, subdomain_hook
 from sophon_hub.authenticator import LocalAuthenticator, make_authenticator
 from sophon_hub.authenticator.first_accounts import prepare_accounts
 from sophon_hub.hub_name import HubName
-from sophon_hub.secret_files import read_or_make_secret, require_private
+from sophon_hub.secret_files import read_or_make_secret
 from sophon_hub.settings import BadSetting, Sophon
 from sophon_hub.spawner import ensure_networks, use_settings
 from sophon_hub.store import schema
 
-PORTAL = "sophon"
 WORKER = "sophon-worker"
 LOCAL_PEOPLE = "sophon-local-accounts"
 """Hub group of the people with a password of this hub."""
@@ -54,7 +52,7 @@ def configure(c: Config, **settings: Any) -> Sophon:
 
 def wire(c: Config, settings: Sophon, *, starting: bool) -> Sophon:
     """`configure`, but for the command line and tests: `BadSetting` is raised as it is."""
-    refuse_unsafe(settings)
+    preflight.refuse_unsafe(settings, c)
     settings.prepare_data_dir()
     # whoever makes `Sophon(config=...)` inside the Hub gets exactly these settings
     for name in settings.class_traits(config=True):
@@ -68,48 +66,12 @@ def wire(c: Config, settings: Sophon, *, starting: bool) -> Sophon:
         startup.watch_services_closely()
     _wire_hub(c, settings, hub_host)
     _wire_proxy(c, settings)
+    _wire_addresses(c, settings, Addresses.of(settings))
     _wire_access(c, settings)
     _wire_pages(c, settings)
     if starting and issubclass(c.JupyterHub.authenticator_class, LocalAuthenticator):
         _prepare_accounts(c, settings)
     return settings
-
-
-def refuse_unsafe(settings: Sophon) -> None:
-    """Refuse settings that must not meet a network, or are readable by others."""
-    if settings.spawner == "process" and not _is_loopback(settings.host):
-        raise BadSetting(
-            "With SOPHON_SPAWNER=process labs are not isolated, so the hub listens on loopback"
-            f" only, not on {settings.host}. Set SOPHON_HOST=127.0.0.1 or SOPHON_SPAWNER=docker."
-        )
-    if settings.default_image not in settings.images:
-        raise BadSetting(
-            f"default_image is {settings.default_image!r}, which is none of the images:"
-            f" {', '.join(sorted(settings.images))}. Set SOPHON_DEFAULT_IMAGE to one of them."
-        )
-    if settings.hub_database_url == settings.database_url:
-        raise BadSetting(
-            "hub_database_url and database_url name the same database. JupyterHub needs one of its"
-            " own: set SOPHON_HUB_DATABASE_URL to another."
-        )
-    data = settings.data_path
-    if data.exists() and data.stat().st_mode & 0o077:
-        raise BadSetting(
-            f"Others on this machine can get into {data}, where the hub keeps its databases. Run:"
-            f" chmod 700 {data}, or set SOPHON_DATA_DIR to a directory of the hub's own."
-        )
-    if settings.accounts_file:
-        path = Path(settings.accounts_file)
-        if not path.is_file():
-            raise BadSetting(f"accounts_file names {path}, but there is no such file.")
-        require_private(path)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _hub_host(settings: Sophon) -> str:
@@ -134,7 +96,7 @@ def _wire_hub(c: Config, settings: Sophon, hub_host: str) -> None:
     hub.cookie_secret_file = str(data / "cookie-secret")
     hub.db_url = settings.hub_database_url
     hub.upgrade_db = True  # the Hub copies its SQLite file before it changes it
-    hub.base_url = settings.base_url
+    hub.base_url = _base(settings)
     hub.bind_url = f"http://{_in_url(settings.host)}:{settings.port}{_base(settings)}"
     hub.hub_bind_url = f"http://{_in_url(hub_host)}:{settings.hub_port}"
     hub.spawner_class = f"sophon-{settings.spawner}"
@@ -198,6 +160,21 @@ def _proxy_command() -> str:
             f" npm install --global {PROXY_BINARY}"
         )
     return found
+
+
+def _wire_addresses(c: Config, settings: Sophon, addresses: Addresses) -> None:
+    if addresses.public_url:
+        c.JupyterHub.public_url = addresses.public_url
+    if not addresses.domain:
+        return
+    c.JupyterHub.subdomain_host = addresses.origin
+    c.JupyterHub.subdomain_hook = subdomain_hook
+    # at a lab's domain there must be no login of the Hub's: a script of the lab could use what
+    # campus sign-on gives there unasked. So the Hub is at its own domain only, and the portal
+    # takes what is at no known address, such as that of a stopped lab: `web.elsewhere`
+    c.JupyterHub.hub_routespec = addresses.domain + addresses.base_url
+    portal = f"http://127.0.0.1:{settings.portal_port}"
+    c.ConfigurableHTTPProxy.command += ["--default-target", portal]
 
 
 def _wire_access(c: Config, settings: Sophon) -> None:

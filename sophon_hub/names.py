@@ -9,6 +9,7 @@ addresses; volumes carry an immutable ``uid``, because a slug can be used again 
 and must never lead to somebody else's files.
 """
 
+import hashlib
 import re
 import unicodedata
 import uuid
@@ -35,6 +36,10 @@ ALL_ACCOUNTS_GROUP = "sophon-accounts"
 
 MAX_USERNAME = 255
 """As long as JupyterHub allows."""
+
+MAX_HOST_LABEL = 63
+"""As long as DNS allows a part of a name to be (RFC 1035)."""
+_PLAIN_LABEL = re.compile(r"(?![0-9]+$)[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
 def slug_problem(slug: str, *, lab: bool = False) -> str | None:
@@ -101,6 +106,19 @@ def project_of_account(username: str) -> str | None:
 def is_reserved_username(username: str) -> bool:
     """Whether nobody may sign in under this name, whatever the authenticator says."""
     return username.lower().startswith(RESERVED_PREFIXES)
+
+
+def host_label(username: str) -> str:
+    """The part of a domain name that belongs to a hub user's servers alone.
+
+    Accounts of projects and ordinary names are their own label. Other names (capitals, dots,
+    other scripts) give a hash of 128 bits behind two hyphens, which no ordinary name contains:
+    JupyterHub's own hash has 28 bits, so whoever may choose a name could choose one that
+    shares another's domain.
+    """
+    if len(username) <= MAX_HOST_LABEL and _PLAIN_LABEL.fullmatch(username):
+        return username
+    return f"u--{hashlib.sha256(username.encode()).hexdigest()[:32]}"
 
 
 def people_group(group_slug: str) -> str:

@@ -1,8 +1,10 @@
 """The pages of docs/reference, made from the code they describe. ``make docs`` writes them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sophon_hub import paths
+from sophon_hub.metrics.exposition import OF_THE_DATABASE, OF_THE_PORTAL, Definition
 from sophon_hub.policy.actor import Standing
 from sophon_hub.policy.permissions import LEAST_STANDING, Permission
 from sophon_hub.settings import PREFIX, Sophon
@@ -44,7 +46,44 @@ def permissions_page() -> str:
     return "\n".join(lines)
 
 
-PAGES = {"settings.md": settings_page, "permissions.md": permissions_page}
+def metrics_page() -> str:
+    """Every metric with its type and labels."""
+    lines = [
+        GENERATED,
+        "# Metrics",
+        "",
+        "At `/services/sophon/metrics`, for administrators and for tokens with the hub scope"
+        " `read:metrics`. How to have Prometheus read them is in"
+        " [the guide](../admins.md#metrics). JupyterHub's own are at `/hub/metrics`.",
+        "",
+        "## Of the portal since its start",
+        "",
+        *_metrics_table(OF_THE_PORTAL),
+        "",
+        "Those of every Prometheus client, `process_*` and `python_*`, are there, too.",
+        "",
+        "## Of the database at this moment",
+        "",
+        *_metrics_table(OF_THE_DATABASE),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _metrics_table(definitions: Sequence[Definition]) -> list[str]:
+    rows = [
+        f"| `{one.name}` | {one.kind} | {', '.join(f'`{label}`' for label in one.labels)} |"
+        f" {one.help} |"
+        for one in definitions
+    ]
+    return ["| name | type | labels | what it tells |", "|---|---|---|---|", *rows]
+
+
+PAGES = {
+    "settings.md": settings_page,
+    "permissions.md": permissions_page,
+    "metrics.md": metrics_page,
+}
 
 
 def write(directory: Path) -> None:

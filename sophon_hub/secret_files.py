@@ -10,6 +10,21 @@ SECRET_BYTES = 32
 """As hex 64 characters: the longest token that the Hub accepts for a service."""
 
 
+MINIMUM_SECRET = 32
+"""Characters of a secret that somebody else has chosen."""
+
+
+def others_reach(path: Path, mask: int = 0o077) -> bool:
+    """Whether the file's mode has any bit of ``mask``, and its directories let others come by."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # not there; or somewhere that not even the hub's user may look
+        return False
+    # not resolved by name only: a link leads through the directories of what it points to
+    doors = [folder.stat().st_mode & 0o011 for folder in path.resolve().parents]
+    return bool(mode & mask) and all(doors)
+
+
 def require_private(path: Path) -> None:
     """Refuse a file that others on this machine can read or change."""
     if path.stat().st_mode & 0o077:

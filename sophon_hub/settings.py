@@ -25,27 +25,14 @@ from traitlets import (
 )
 from traitlets.config import Config, Configurable
 
+from sophon_hub.amounts import parse_bytes
 from sophon_hub.errors import SophonError
 
 PREFIX = "SOPHON_"
-UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
 class BadSetting(SophonError):
     """A setting has a value that cannot work; the text says which, and what to set."""
-
-
-def parse_bytes(text: str) -> int:
-    """Read an amount of memory such as ``512M`` or ``2G`` as bytes (powers of 1024)."""
-    text = text.strip().upper().removesuffix("B")
-    unit = text[-1:] if text[-1:].isalpha() else ""
-    try:
-        amount = int(float(text[: len(text) - len(unit)]) * UNITS[unit])
-    except (KeyError, ValueError, OverflowError):
-        amount = 0
-    if amount <= 0:
-        raise ValueError(f"{text!r} is no amount of memory; write for example 512M or 2G")
-    return amount
 
 
 class Sophon(Configurable):
@@ -72,6 +59,12 @@ class Sophon(Configurable):
         config=True
     )
 
+    tls_in_front = Bool(
+        False,
+        help="""Whether a web server in front speaks TLS with browsers and only it reaches ``host``
+        and ``port``. Beyond loopback a hub needs this, a certificate, or an https address.""",
+    ).tag(config=True)
+
     port = Int(8000, help="TCP port on which the proxy listens for browsers.").tag(config=True)
 
     hub_port = Int(
@@ -87,6 +80,18 @@ class Sophon(Configurable):
     )
 
     base_url = Unicode("/", help="Path below which everything is served.").tag(config=True)
+
+    public_url = Unicode(
+        help="""The address people use, such as ``https://hub.example.edu/``, with base_url as its
+        path. Set it behind a web server with TLS: then all cookies are for https only.""",
+    ).tag(config=True)
+
+    subdomain_host = Unicode(
+        help="""Gives each project's labs, and each person's own lab, a domain of their own below
+        this address, such as ``https://hub.example.edu``: then a script in a lab cannot act as
+        the person who looks at it at the portal or in other labs. Needs DNS, and with https a
+        certificate, for ``*.hub.example.edu``. Includes public_url.""",
+    ).tag(config=True)
 
     spawner = Enum(
         ["docker", "process"],
@@ -149,15 +154,21 @@ class Sophon(Configurable):
         by the hub's user only. More than one line: each counts.""",
     ).tag(config=True)
 
+    environment_file = Unicode(
+        help="File from which systemd reads settings; checked to be unreadable for others."
+    ).tag(config=True)
+
     admin_user = Unicode(
         "admin",
         help="""Name of the first administrator. With local accounts it is created at the first
         start, with a generated password written to ``admin-password`` in the data directory.""",
     ).tag(config=True)
 
-    open_signup = Bool(False, help="Whether people may create local accounts for themselves.").tag(
-        config=True
-    )
+    open_signup = Bool(
+        False,
+        help="""Whether people may create local accounts for themselves. With ``allowed_users``,
+        which it needs beyond loopback, under these names only: whoever is first has one.""",
+    ).tag(config=True)
 
     accounts_file = Unicode(
         help="""JSON file of local accounts to create at start when they are missing:

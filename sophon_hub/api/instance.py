@@ -44,12 +44,11 @@ class MeAPI(ApiHandler):
     @operation({200: Me})
     async def get(self) -> None:
         """Tell who the caller is; guests too."""
-        settings = self.portal.settings
         await self.answer_read(
             lambda session, actor: present.me(
                 actor,
                 {group.id: group.slug for group in people.list_own_groups(session, actor)},
-                settings,
+                self.portal.addresses,
             )
         )
 

@@ -125,7 +125,7 @@ class LabOpenAPI(LabHandler):
         def work(session: Session, actor: Actor) -> Json:
             lab = labs.get_lab(session, actor, project, slug)
             entry = actions.open_lab(session, actor, lab)
-            return {"url": self.portal.base_url + entry.path, "mode": entry.mode}
+            return {"url": self.portal.addresses.lab(project, entry.path), "mode": entry.mode}
 
         self.answer(await self.act(work))
 
@@ -174,6 +174,8 @@ class LabRestoreAPI(LabHandler):
 
 class LabProgressAPI(LabHandler):
     """How a start or stop goes on, live."""
+
+    is_stream = True
 
     @operation({200: "text/event-stream"})
     async def get(self, project: str, slug: str) -> None:

@@ -13,10 +13,9 @@ from typing import Any
 
 from tornado.httputil import HTTPServerRequest
 
-from sophon_hub.secret_files import require_private
+from sophon_hub.secret_files import MINIMUM_SECRET, require_private
 from sophon_hub.settings import BadSetting
 
-MINIMUM_SECRET = 32
 HEADER_NAME = re.compile(r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*")
 """No underscore: some servers take X_A and X-A for the same header."""
 WORD = re.compile(r"[\x21-\x2b\x2d-\x7e]+")

@@ -13,6 +13,7 @@ from sophon_hub.store import accounts
 from sophon_hub.store.engine import reading
 
 ADMIN_PASSWORD_FILE = "admin-password"  # noqa: S105 - a file name
+MINIMUM_OF_ADMINS = 12
 FIELDS = {"username", "password", "display_name"}
 
 
@@ -22,6 +23,29 @@ def prepare_accounts(authenticator: LocalAuthenticator) -> Path | None:
     if authenticator.settings.accounts_file:
         _from_file(authenticator, Path(authenticator.settings.accounts_file))
     return path
+
+
+def refuse_short_passwords(authenticator: LocalAuthenticator) -> None:
+    """Refuse passwords of administrators that somebody has written down and made too short.
+
+    Those of other people only have to be hard to guess.
+    """
+    settings = authenticator.settings
+    made = settings.data_path / ADMIN_PASSWORD_FILE
+    written = [(made, settings.admin_user, made.read_text().strip())] if made.is_file() else []
+    if settings.accounts_file:
+        path = Path(settings.accounts_file)
+        written += [(path, entry["username"], entry["password"]) for entry in _entries(path)]
+    for path, username, password in written:
+        name = authenticator.normalize_username(username.strip())
+        if name in {settings.admin_user, *authenticator.admin_users} and (
+            len(password) < MINIMUM_OF_ADMINS
+        ):
+            raise BadSetting(
+                f"{path}: the password of the administrator {name} has fewer than"
+                f" {MINIMUM_OF_ADMINS} characters. Choose a longer one; one way:"
+                " openssl rand -hex 12"
+            )
 
 
 def _first_admin(authenticator: LocalAuthenticator) -> Path | None:

@@ -15,6 +15,7 @@ from sophon_hub.errors import SophonError
 if TYPE_CHECKING:
     from sophon_hub.authenticator.local import LocalAuthenticator
 
+NOT_NAMED = "The administrators have not named you as somebody who may have an account here."
 MISMATCH = "The two new passwords differ; type the same one twice."
 
 
@@ -54,8 +55,15 @@ class SignUpHandler(AccountHandler):
         if password != self.field("confirmation", strip=False):
             await self.show("signup.html", 422, problem=MISMATCH, **values)
             return
-        # a hub user without a local account is somebody from another sign-on system
-        if self.find_user(self.authenticator.normalize_username(username)):
+        name = self.authenticator.normalize_username(username)
+        # an account that cannot sign in would be let in at the next start, as one that exists
+        if not await maybe_future(self.authenticator.check_allowed(name, None)):
+            await self.show("signup.html", 403, problem=NOT_NAMED, **values)
+            return
+        user = self.find_user(name)
+        # a hub user without a local account is somebody from another sign-on system; but the Hub
+        # makes users of those who are named before they ever sign in
+        if user and (self.authenticator.allow_all or user.last_activity):
             await self.show("signup.html", 409, problem="This user name is taken.", **values)
             return
         try:

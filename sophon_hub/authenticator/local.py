@@ -19,6 +19,7 @@ from sophon_hub.authenticator.mixin import RESERVED, SophonAuthenticatorMixin
 from sophon_hub.authenticator.throttle import Throttle
 from sophon_hub.clock import utcnow
 from sophon_hub.errors import Conflict, FieldError, Invalid
+from sophon_hub.settings import BadSetting
 from sophon_hub.store import accounts, people
 from sophon_hub.store.engine import reading, writing
 
@@ -53,6 +54,15 @@ class LocalAuthenticator(SophonAuthenticatorMixin, Authenticator):
     @default("allow_all")
     def _allow_every_account(self) -> bool:
         return not self.allowed_users
+
+    def refuse_exposed(self) -> None:
+        """Refuse that anybody at all makes an account and starts labs."""
+        if self.settings.open_signup and self.allow_all:
+            raise BadSetting(
+                "With open_signup anybody who reaches this hub could make an account and run"
+                " programs. Set SOPHON_OPEN_SIGNUP=false, or name those who may sign in with"
+                " c.Authenticator.allowed_users."
+            )
 
     async def in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         """Run slow work beside the Hub's loop."""

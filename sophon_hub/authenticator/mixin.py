@@ -5,7 +5,9 @@ from collections.abc import Callable, Collection
 from functools import cached_property
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
+from jupyterhub.app import JupyterHub
 from jupyterhub.auth import Authenticator
 from jupyterhub.handlers.login import LoginHandler, LogoutHandler
 from jupyterhub.utils import maybe_future
@@ -15,7 +17,7 @@ from traitlets import Dict, TraitError, validate
 from traitlets.config import LoggingConfigurable
 from traitlets.utils.importstring import import_item
 
-from sophon_hub import names
+from sophon_hub import names, safety
 from sophon_hub.authenticator.attempts import Attempt, Reason
 from sophon_hub.authenticator.records import SignInRecords
 from sophon_hub.authenticator.research_groups import check_mapping, research_groups_of
@@ -80,6 +82,9 @@ class SophonAuthenticatorMixin(LoggingConfigurable):
             # the Hub that starts would print where in its own source this was noticed
             raise SystemExit(f"sophon-hub: {error}") from None
         self._recording: set[asyncio.Task[None]] = set()
+        # the Hub makes it when all configuration is read, before it keeps any token
+        if isinstance(self.parent, JupyterHub):
+            self._refuse_unsafe(self.parent)
 
     @cached_property
     def settings(self) -> Sophon:
@@ -197,6 +202,19 @@ class SophonAuthenticatorMixin(LoggingConfigurable):
             await asyncio.to_thread(self.records.refused, attempt)
         except SophonError as error:
             self.log.warning("A refused sign-in is not in the audit trail: %s", error)
+
+    def refuse_exposed(self) -> None:
+        """Refuse, with `BadSetting`, what is unsafe for this authenticator beyond loopback."""
+
+    def _refuse_unsafe(self, app: JupyterHub) -> None:
+        """End a start that would be unsafe; lines below the call of `configure` count, too."""
+        host = urlsplit(app.bind_url).hostname or ""
+        try:
+            safety.refuse_unsafe(self.settings, app.config, host)
+            if safety.is_exposed(self.settings, app.config, host):
+                self.refuse_exposed()
+        except BadSetting as error:
+            raise SystemExit(f"sophon-hub: {error.detail}") from None
 
     def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
         """The authenticator's own handlers, with our login form, and signing out on record."""

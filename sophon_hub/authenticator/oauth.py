@@ -4,9 +4,20 @@ from collections.abc import Collection
 from typing import Any
 
 from oauthenticator.generic import GenericOAuthenticator
+from tornado import web
+from tornado.httpclient import HTTPClientError
 from traitlets import Unicode, observe
 
 from sophon_hub.authenticator.mixin import SophonAuthenticatorMixin
+from sophon_hub.authenticator.oauth_handlers import EXPIRED, CallbackHandler
+
+NO_ANSWER = "The sign-on system does not answer. Try again in a few minutes."
+UNREADABLE = (
+    "The sign-on system gave an answer that this hub does not understand."
+    " Please tell the administrators of this hub."
+)
+NONSENSE = (ValueError, TypeError, KeyError, AttributeError)
+"""What OAuthenticator raises when it is sent something else than it expects."""
 
 
 class SophonOAuthenticator(SophonAuthenticatorMixin, GenericOAuthenticator):
@@ -14,6 +25,8 @@ class SophonOAuthenticator(SophonAuthenticatorMixin, GenericOAuthenticator):
 
     Configured with the traits of ``GenericOAuthenticator``, under that name or this one.
     """
+
+    callback_handler = CallbackHandler
 
     display_name_claim = Unicode("name", help="Claim with the person's own name.").tag(config=True)
 
@@ -37,3 +50,47 @@ class SophonOAuthenticator(SophonAuthenticatorMixin, GenericOAuthenticator):
         if isinstance(name, str) and name.strip() and name.isprintable():
             return {**auth_model, "user_info": {"display_name": name.strip()}}
         return auth_model
+
+    async def get_user_groups(self, auth_state: dict[str, Any]) -> set[str]:
+        """The names among what the provider says about groups; numbers are none."""
+        return {name for name in await super().get_user_groups(auth_state) if isinstance(name, str)}
+
+    async def authenticate(
+        self, handler: Any, data: Any = None, **options: Any
+    ) -> dict[str, Any] | None:
+        """Ask the provider who it is; whatever goes wrong there is a sentence, never a 500.
+
+        OAuthenticator 17.4 says not to override this, and lets every error of the provider
+        through as it is.
+        """
+        try:
+            model: dict[str, Any] | None = await super().authenticate(handler, data, **options)
+        except HTTPClientError as error:
+            # OAuthenticator has logged what the provider said
+            if 400 <= error.code < 500:
+                raise web.HTTPError(403, EXPIRED) from None
+            raise web.HTTPError(503, NO_ANSWER) from None
+        except OSError as error:
+            self.log.warning("The sign-on system cannot be reached: %s", error)
+            raise web.HTTPError(503, NO_ANSWER) from None
+        except web.HTTPError as error:
+            if error.status_code < 500:
+                raise
+            # the message holds the token; what made it fail does not
+            self.log.warning("The sign-on system's answer is wrong: %r", error.__context__)
+            raise web.HTTPError(502, UNREADABLE) from None
+        except NONSENSE as error:
+            self.log.warning("The sign-on system's answer is wrong: %r", error)
+            raise web.HTTPError(502, UNREADABLE) from None
+        return model
+
+    async def refresh_user(self, user: Any, handler: Any = None, **options: Any) -> Any:
+        """Ask again, where ``enable_auth_state`` is on; a provider that fails ends no session.
+
+        What it said last holds until it answers: else its outage would end everybody's work.
+        """
+        try:
+            return await super().refresh_user(user, handler, **options)
+        except (HTTPClientError, OSError, web.HTTPError, *NONSENSE) as error:
+            self.log.warning("Cannot ask the sign-on system about %s: %r", user.name, error)
+            return True

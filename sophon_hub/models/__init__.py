@@ -5,7 +5,7 @@ from sophon_hub.models.base import Base
 from sophon_hub.models.events import AuditEvent
 from sophon_hub.models.groups import JoinRequest, Membership, ResearchGroup
 from sophon_hub.models.instance import Instance
-from sophon_hub.models.jobs import IdempotencyKey, Job
+from sophon_hub.models.jobs import IdempotencyKey, Job, WorkerHeartbeat
 from sophon_hub.models.labs import Lab
 from sophon_hub.models.people import Person
 from sophon_hub.models.projects import ResearchProject
@@ -35,4 +35,5 @@ __all__ = [
     "ResearchGroup",
     "ResearchProject",
     "Visibility",
+    "WorkerHeartbeat",
 ]

@@ -1,9 +1,9 @@
-"""Jobs (the outbox of actions to the Hub) and the answers kept for repeated requests."""
+"""Jobs (the outbox of actions to the Hub), who does them, and answers kept for repetition."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, String, Text
+from sqlalchemy import BigInteger, CheckConstraint, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sophon_hub.models.base import Base
@@ -30,6 +30,19 @@ class Job(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     leased_until: Mapped[datetime | None]
     last_error: Mapped[str] = mapped_column(Text, default="")
+
+
+class WorkerHeartbeat(Base):
+    """The worker's sign of life, and what it has done: one row."""
+
+    __tablename__ = "worker_heartbeat"
+    __table_args__ = (CheckConstraint("id = 1", name="single_row"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, default=1)
+    seen_at: Mapped[datetime]
+    repaired_at: Mapped[datetime | None]
+    jobs_done: Mapped[int] = mapped_column(BigInteger, default=0)
+    jobs_failed: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
 class IdempotencyKey(Base):

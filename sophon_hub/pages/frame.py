@@ -57,7 +57,7 @@ def variables(handler: "PageHandler", caller: Caller, name: str) -> dict[str, An
     signed_in = caller.username is not None
     return {
         "base_url": portal.hub_prefix,
-        "prefix": portal.base_url,
+        "prefix": portal.addresses.base_url,
         "user": FrameUser(caller) if signed_in else None,
         "login_url": portal.prefix + "login?next=" + _quoted(handler),
         "logout_url": url_path_join(portal.hub_prefix, "logout"),

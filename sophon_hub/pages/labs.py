@@ -118,7 +118,7 @@ class LabPage(LabBase):
     async def _open(self, project: str, slug: str) -> None:
         self.form(Nothing)
         entry = await self._do(project, slug, actions.open_lab)
-        self.send_to(self.portal.base_url + entry.path, status=303)
+        self.send_to(self.portal.addresses.lab(project, entry.path), status=303)
 
     async def _lock(self, project: str, slug: str) -> None:
         form = self.form(LockReason)

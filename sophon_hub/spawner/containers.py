@@ -8,7 +8,7 @@ from typing import Any
 
 from docker.api.client import APIClient
 from docker.errors import APIError, DockerException
-from docker.types.containers import Ulimit
+from docker.types.containers import LogConfig, Ulimit
 from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import url_path_join
 from requests.exceptions import RequestException
@@ -29,6 +29,8 @@ OPEN_FILES = 8192
 SHARED_MEMORY = "256m"
 NO_NAME_SERVER = {"dns": ["127.0.0.1"], "dns_opt": ["timeout:1", "attempts:1"]}
 """The lab itself, where nobody answers; and programs do not wait long for that."""
+LOG = LogConfig(type="local", config={"max-size": "10m", "max-file": "2"})
+"""The engine's own default keeps all that a lab ever writes, until the disk is full."""
 
 
 class DockerPart(ContainerUpkeep):
@@ -165,7 +167,8 @@ class DockerPart(ContainerUpkeep):
             "hostname": "lab",  # other labs can ask the engine for it: not the lab's own name
             "labels": plan.labels(namespace),
         }
-        self.extra_host_config = await self._evaluate(self.extra_host_config) | {
+        chosen = await self._evaluate(self.extra_host_config)
+        self.extra_host_config = {"log_config": LOG, **chosen} | {
             "auto_remove": False,  # else the last words of a lab that died are lost
             "privileged": False,
             "network_mode": networks.labs,

@@ -3,22 +3,29 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PrefixLoader
 from jupyterhub._data import DATA_FILES_PATH
 from jupyterhub.services.auth import HubOAuth
 from jupyterhub.utils import url_path_join
+from tornado.routing import URLSpec
 from tornado.util import import_object
-from tornado.web import Application, StaticFileHandler, url
+from tornado.web import Application, RequestHandler, StaticFileHandler, url
 
 from sophon_hub import paths
+from sophon_hub.addresses import Addresses
 from sophon_hub.secret_files import read_or_make_secret
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import make_engine
+from sophon_hub.web.elsewhere import Elsewhere
+from sophon_hub.web.handlers import METHODS, BaseHandler
 from sophon_hub.web.portal import Portal
 from sophon_hub.web.routes import NOT_FOUND, ROUTES
 
 STATIC = Path(__file__).resolve().parent.parent / "static"
+
+OTHER = "other"
 
 _SCRIPT_TAG = re.compile(r"<script\b")
 
@@ -39,6 +46,28 @@ class NonceLoader(BaseLoader):
         """The template's source with nonces."""
         source, filename, uptodate = self.inner.get_source(environment, template)
         return _SCRIPT_TAG.sub('<script nonce="{{ csp_nonce }}"', source), filename, uptodate
+
+
+class PortalApplication(Application):
+    """Counts the answered requests, by name of the route."""
+
+    def __init__(self, portal: Portal, rules: list[URLSpec], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._metrics = portal.metrics
+        self._names = {rule.handler_class: rule.name or OTHER for rule in reversed(rules)}
+
+    def log_request(self, handler: RequestHandler) -> None:
+        """Log as Tornado does, and count."""
+        super().log_request(handler)
+        request = handler.request
+        is_stream = isinstance(handler, BaseHandler) and handler.is_stream
+        self._metrics.observe(
+            self._names.get(type(handler), OTHER),
+            # anybody can invent methods, and each would be a series of its own
+            request.method if request.method in METHODS else OTHER,
+            handler.get_status(),
+            None if is_stream else request.request_time(),
+        )
 
 
 class StaticFiles(StaticFileHandler):
@@ -77,7 +106,7 @@ def make_portal(settings: Sophon, hub_auth: HubOAuth | None = None) -> Portal:
         templates=make_templates(),
         prefix=hub_auth.base_url,
         hub_prefix=hub_auth.hub_prefix,
-        base_url=settings.base_url,
+        addresses=Addresses.of(settings),
     )
 
 
@@ -87,13 +116,25 @@ def make_app(portal: Portal) -> Application:
         url(url_path_join(portal.prefix, pattern), target, {"portal": portal}, name=name)
         for pattern, target, name in ROUTES
     ]
-    rules.append(url(url_path_join(portal.prefix, "static/(.*)"), StaticFiles, {"path": STATIC}))
-    return Application(
+    static = url_path_join(portal.prefix, "static/(.*)")
+    rules.append(url(static, StaticFiles, {"path": STATIC}, name="static"))
+    nothing_here = import_object(NOT_FOUND)
+    domain = portal.addresses.domain
+    application = PortalApplication(
+        portal,
         rules,
-        default_handler_class=import_object(NOT_FOUND),
+        default_handler_class=Elsewhere if domain else nothing_here,
         default_handler_args={"portal": portal},
         cookie_secret=read_or_make_secret(
             portal.settings.prepare_data_dir() / "portal-cookie-secret"
         ),
         compress_response=True,
     )
+    if domain:
+        # by number this machine looks whether all is well; a lab is never there
+        hosts = rf"{re.escape(domain)}|localhost|127\.0\.0\.1|::1"
+        rules.append(url(".*", nothing_here, {"portal": portal}))
+    else:
+        hosts = ".*"
+    application.add_handlers(hosts, rules)
+    return application

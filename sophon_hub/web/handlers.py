@@ -40,6 +40,8 @@ class BaseHandler(HubOAuthenticated, RequestHandler):
 
     via = "page"
     takes_forms = True
+    is_stream = False
+    caller_kinds = frozenset({"user"})
     portal: Portal
 
     def initialize(self, portal: Portal) -> None:
@@ -53,7 +55,7 @@ class BaseHandler(HubOAuthenticated, RequestHandler):
 
     def content_policy(self) -> str:
         """The Content-Security-Policy of answers."""
-        return security.page_policy(self.csp_nonce)
+        return security.page_policy(self.csp_nonce, self.portal.addresses.all_servers)
 
     async def prepare(self) -> None:
         """Refuse a body that announces itself as far too large."""
@@ -93,7 +95,7 @@ class BaseHandler(HubOAuthenticated, RequestHandler):
         """Who asks, asked for once a request; ``again`` looks whether it still holds."""
         if self._caller is None or again:
             self.load_body()
-            self._caller = await identify(self, self.hub_auth)
+            self._caller = await identify(self, self.hub_auth, self.caller_kinds)
         return self._caller
 
     async def read(self, work: Work[T]) -> T:

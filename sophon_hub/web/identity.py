@@ -6,6 +6,7 @@ for a few seconds, and signing out changes the session id, which is part of the 
 """
 
 import re
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,8 +34,8 @@ class Caller:
 GUEST = Caller()
 
 
-async def identify(handler: RequestHandler, hub_auth: HubOAuth) -> Caller:
-    """Find out who asks.
+async def identify(handler: RequestHandler, hub_auth: HubOAuth, kinds: AbstractSet[str]) -> Caller:
+    """Find out who asks; ``kinds`` are those of the Hub that may: ``user``, ``service``.
 
     Raises:
         Unauthenticated: the credentials are wrong, expired or revoked.
@@ -44,25 +45,27 @@ async def identify(handler: RequestHandler, hub_auth: HubOAuth) -> Caller:
     header = handler.request.headers.get("Authorization")
     try:
         if header is not None:
-            return await _by_header(header, hub_auth)
-        return await _by_cookie(handler, hub_auth)
+            return await _by_header(header, hub_auth, kinds)
+        return await _by_cookie(handler, hub_auth, kinds)
     except HTTPError as error:
         if error.status_code < UPSTREAM_FAILURE:
             raise
         raise Unavailable("The hub does not answer; please try again.") from error
 
 
-async def _by_header(header: str, hub_auth: HubOAuth) -> Caller:
+async def _by_header(header: str, hub_auth: HubOAuth, kinds: AbstractSet[str]) -> Caller:
     match = _AUTHORIZATION.fullmatch(header)
     user = None
     if match and match[1].isascii():
         user = await hub_auth.user_for_token(match[1], use_cache=False, sync=False)
     if user is None:
         raise Unauthenticated("This token is wrong, expired or revoked.")
-    return _caller(user, hub_auth, by_token=True)
+    return _caller(user, hub_auth, kinds, by_token=True)
 
 
-async def _by_cookie(handler: RequestHandler, hub_auth: HubOAuth) -> Caller:
+async def _by_cookie(
+    handler: RequestHandler, hub_auth: HubOAuth, kinds: AbstractSet[str]
+) -> Caller:
     token = hub_auth.get_token(handler, in_cookie=True)
     if not token:
         return GUEST
@@ -77,15 +80,17 @@ async def _by_cookie(handler: RequestHandler, hub_auth: HubOAuth) -> Caller:
     if user is None:
         hub_auth.clear_cookie(handler)
         raise Unauthenticated("Your session has ended; sign in again.")
-    return _caller(user, hub_auth, by_token=False)
+    return _caller(user, hub_auth, kinds, by_token=False)
 
 
-def _caller(user: dict[str, Any], hub_auth: HubOAuth, *, by_token: bool) -> Caller:
+def _caller(
+    user: dict[str, Any], hub_auth: HubOAuth, kinds: AbstractSet[str], *, by_token: bool
+) -> Caller:
     if not hub_auth.check_scopes(hub_auth.access_scopes, user):
         raise Forbidden(
             "This token may not be used here: it lacks the scope access:services!service=sophon."
         )
-    if user.get("kind") != "user" or names.is_reserved_username(user["name"]):
+    if user.get("kind") not in kinds or names.is_reserved_username(user["name"]):
         raise Forbidden("Only people use the portal; this token belongs to a service or a lab.")
     info = user.get("user_info") or {}
     return Caller(

@@ -9,6 +9,8 @@ from typing import TypeVar
 from jinja2 import Environment
 from jupyterhub.services.auth import HubOAuth
 
+from sophon_hub.addresses import Addresses
+from sophon_hub.metrics.exposition import Metrics
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import Engine, Session, reading, transact
 
@@ -23,8 +25,8 @@ class Portal:
     """The portal's parts. One a process.
 
     ``prefix`` is the path of the portal with slashes at both ends, ``hub_prefix`` that of the
-    Hub, ``base_url`` that of everything. ``known_people`` are those
-    whose records say what the Hub told last: display name, admin or not.
+    Hub. ``known_people`` are those whose records say what the Hub told last: display name,
+    admin or not. ``metrics`` counts requests.
     """
 
     settings: Sophon
@@ -33,11 +35,12 @@ class Portal:
     templates: Environment
     prefix: str = "/services/sophon/"
     hub_prefix: str = "/hub/"
-    base_url: str = "/"
+    addresses: Addresses = field(default_factory=Addresses)
     executor: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="database")
     )
     known_people: dict[str, tuple[str | None, bool]] = field(default_factory=dict)
+    metrics: Metrics = field(default_factory=Metrics)
 
     async def read(self, work: Callable[[Session], T]) -> T:
         """Run ``work`` with a reading session, off the event loop."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sophon_hub import __version__
+from sophon_hub.addresses import Addresses
 from sophon_hub.clock import rfc3339
 from sophon_hub.content.markdown import render
 from sophon_hub.models import AuditEvent, Instance, JoinRequest, Lab, Membership, Person
@@ -32,7 +33,7 @@ def user(person: Person) -> Json:
     return {"username": person.username, "display_name": person.display_name}
 
 
-def me(actor: Actor, slugs: dict[int, str], settings: Sophon) -> Json:
+def me(actor: Actor, slugs: dict[int, str], addresses: Addresses) -> Json:
     """The caller."""
     if actor.is_guest:
         return {
@@ -56,7 +57,7 @@ def me(actor: Actor, slugs: dict[int, str], settings: Sophon) -> Json:
         "display_name": actor.display_name,
         "admin": actor.is_admin,
         "memberships": sorted(memberships, key=lambda entry: str(entry["group"])),
-        "personal_lab": {"state": None, "url": f"{settings.base_url}hub/home"},
+        "personal_lab": {"state": None, "url": f"{addresses.base_url}hub/home"},
     }
 
 

@@ -17,6 +17,7 @@ API_ROUTES = [
     ("api/v1/users", "sophon_hub.api.instance.UsersAPI", "api-users"),
     ("api/v1/images", "sophon_hub.api.instance.ImagesAPI", "api-images"),
     ("api/v1/health", "sophon_hub.api.instance.HealthAPI", "api-health"),
+    ("api/v1/metrics", "sophon_hub.api.metrics.MetricsAPI", "api-metrics"),
     ("api/v1/openapi.json", "sophon_hub.api.instance.OpenApiAPI", "api-openapi"),
     ("api/v1/groups", "sophon_hub.api.groups.GroupsAPI", "api-groups"),
     (_GROUP, "sophon_hub.api.groups.GroupAPI", "api-group"),
@@ -93,4 +94,7 @@ PAGE_ROUTES: list[tuple[str, str, str]] = [
 NOT_FOUND = f"{_PAGES}.signin.NothingHere"
 """The page for every address that is in no table."""
 
-ROUTES = [*API_ROUTES, *PAGE_ROUTES]
+METRICS = ("metrics", "sophon_hub.api.metrics.MetricsAPI", "metrics")
+"""Where one looks for metrics first; the same as in the API."""
+
+ROUTES = [*API_ROUTES, METRICS, *PAGE_ROUTES]

@@ -13,8 +13,11 @@ def new_nonce() -> str:
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
-def page_policy(nonce: str) -> str:
-    """What a page may load: what this portal serves, and scripts with the nonce."""
+def page_policy(nonce: str, servers: str = "") -> str:
+    """What a page may load: what this portal serves, and scripts with the nonce.
+
+    ``servers`` matches the origins of labs: a form that opens one leads there.
+    """
     return "; ".join(
         (
             "default-src 'self'",
@@ -23,7 +26,7 @@ def page_policy(nonce: str) -> str:
             "img-src 'self' data:",
             "object-src 'none'",
             "base-uri 'none'",
-            "form-action 'self'",
+            f"form-action 'self' {servers}".rstrip(),
             "frame-ancestors 'none'",
         )
     )

@@ -11,6 +11,7 @@ from sophon_hub import jobs
 from sophon_hub.clock import utcnow
 from sophon_hub.errors import SophonError
 from sophon_hub.hub import HubDown, HubRefused
+from sophon_hub.metrics import heartbeat
 from sophon_hub.store.engine import Session
 from sophon_hub.worker import claims, groups, labs, reconcile
 from sophon_hub.worker.context import Context
@@ -22,6 +23,7 @@ IDLE_SECONDS = 0.1
 
 WATCH_SECONDS = 5.0
 RENEW_SECONDS = 2.0
+BEAT_SECONDS = 5.0
 PARALLEL_JOBS = 32
 RETRY_SECONDS = 5.0
 
@@ -53,6 +55,8 @@ class Runner:
         self._context = context
         self._reconcile_seconds = reconcile_seconds
         self._running: dict[int, asyncio.Task[None]] = {}
+        self._repaired: datetime | None = None
+        self._done = self._failed = 0
 
     async def run(self) -> None:
         """Work until cancelled; what is under way then is done again by the next worker."""
@@ -60,6 +64,7 @@ class Runner:
             tasks.create_task(self._lease_loop())
             tasks.create_task(self._renew_loop())
             tasks.create_task(self._watch_loop())
+            tasks.create_task(self._beat_loop())
 
     async def _lease_loop(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -96,6 +101,7 @@ class Runner:
             await handler(self._context, job.payload[number])
         except (HubDown, HubRefused, SophonError) as error:
             log.warning("%s %s did not work, trying again: %s", job.kind, job.payload, error)
+            self._failed += 1
             await self._settle(
                 partial(
                     jobs.fail,
@@ -106,6 +112,7 @@ class Runner:
                 )
             )
         else:
+            self._done += 1
             await self._settle(partial(jobs.finish, job_id=job.id))
 
     async def _settle(self, work: Callable[[Session], None]) -> None:
@@ -123,16 +130,30 @@ class Runner:
                 await self._settle(partial(jobs.renew, job_ids=running, now=utcnow()))
 
     async def _watch_loop(self) -> None:
-        repaired: datetime | None = None
         looked = utcnow()
         while True:
-            now = utcnow()
+            now, repaired = utcnow(), self._repaired
             is_due = repaired is None or (now - repaired).total_seconds() >= self._reconcile_seconds
             try:
                 await reconcile.sync_ended_memberships(self._context, looked, now)
                 looked = now
                 await (reconcile.repair if is_due else reconcile.watch)(self._context)
-                repaired = now if is_due else repaired
+                self._repaired = now if is_due else repaired
             except (HubDown, HubRefused, SophonError) as error:
                 log.warning("cannot compare with the hub, trying again: %s", error)
             await asyncio.sleep(WATCH_SECONDS)
+
+    async def _beat_loop(self) -> None:
+        while True:
+            done, failed = self._done, self._failed
+            beat = partial(
+                heartbeat.beat, now=utcnow(), repaired_at=self._repaired, done=done, failed=failed
+            )
+            try:
+                await self._context.write(beat)
+            except SophonError as error:
+                log.warning("cannot write that the worker lives: %s", error)
+            else:
+                self._done -= done
+                self._failed -= failed
+            await asyncio.sleep(BEAT_SECONDS)

@@ -40,3 +40,9 @@ def test_the_service_migrates_starts_the_hub_and_has_no_rights_to_gain() -> None
     assert service["User"] not in ("", "root")
     assert service["NoNewPrivileges"] == "yes"
     assert service["CapabilityBoundingSet"] == ""
+
+
+def test_the_hub_is_told_which_file_holds_its_settings() -> None:
+    lines = UNIT.read_text().splitlines()
+    (file,) = [line.partition("=-")[2] for line in lines if line.startswith("EnvironmentFile=")]
+    assert f"Environment=SOPHON_ENVIRONMENT_FILE={file}" in lines

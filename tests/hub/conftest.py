@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from docker.api.client import APIClient
 from hub_harness import LAB_IMAGE, HubProcess
+from openid_provider import Provider
 
 from tests.engine import docker_client, remove_namespace
 
@@ -72,3 +73,11 @@ def make_process_hub(
         if hub.process is not None and hub.process.poll() is None:
             hub.stop_all_labs()
         hub.stop()
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Provider]:
+    """A real OpenID provider, for one module."""
+    provider = Provider()
+    yield provider
+    provider.end()

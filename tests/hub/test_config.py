@@ -17,7 +17,7 @@ from jupyterhub.scopes import expand_scopes
 from running import REPOSITORY, RunningHub, free_ports
 from traitlets.config import Config
 
-from sophon_hub import config, paths, startup
+from sophon_hub import config, paths, preflight, startup
 from sophon_hub.settings import BadSetting, Sophon
 from tests.waiting import wait_for
 
@@ -168,26 +168,7 @@ def test_one_database_for_portal_and_hub_is_refused(process_settings: Sophon) ->
 
     process_settings.database_url = process_settings.hub_database_url
     with pytest.raises(BadSetting, match="the same database"):
-        config.refuse_unsafe(process_settings)
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
-def test_processes_without_isolation_are_allowed_on_loopback(
-    process_settings: Sophon, host: str
-) -> None:
-    process_settings.host = host
-    config.refuse_unsafe(process_settings)
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "hub.example.org", ""])
-def test_processes_without_isolation_are_refused_beyond_loopback(
-    process_settings: Sophon, host: str
-) -> None:
-    process_settings.host = host
-    with pytest.raises(BadSetting, match="not isolated"):
-        config.refuse_unsafe(process_settings)
-    process_settings.spawner = "docker"
-    config.refuse_unsafe(process_settings)
+        preflight.refuse_unsafe(process_settings, Config())
 
 
 @pytest.mark.parametrize("name", SECRETS)

@@ -1,6 +1,7 @@
 """Local accounts in a real Hub, the way a browser uses them."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,6 +109,28 @@ def test_sign_up_does_not_exist_unless_it_is_open(closed: RunningHub, open_hub: 
             assert browser.page("/hub/signup").status_code == 404
             assert answer.status_code in {403, 404}
             assert browser.sign_in("mary", GOOD).status_code == 403
+
+
+def test_sign_up_is_for_those_who_are_named_when_some_are(tmp_path: Path) -> None:
+    named = "c.Authenticator.allowed_users = {'ada'}\n"
+    hub = RunningHub(tmp_path, config=named, open_signup="true")
+    hub.start()
+    try:
+        for _ in range(2):  # the Hub lets in all who have an account when it starts
+            stranger = hub.browser()
+            fields = {"username": "Mary", "password": GOOD, "confirmation": GOOD}
+            refused = stranger.submit("/hub/signup", **fields)
+            assert (refused.status_code, "not named you" in refused.text) == (403, True)
+            assert stranger.sign_in("mary", GOOD).status_code == 403
+            assert stranger.name() is None
+            hub.end()
+            hub.start()
+        ada = hub.browser()
+        fields = {"username": "Ada", "password": GOOD, "confirmation": GOOD}
+        assert ada.submit("/hub/signup", **fields).status_code == 302
+        assert ada.name() == "ada"
+    finally:
+        hub.end()
 
 
 @pytest.mark.parametrize(

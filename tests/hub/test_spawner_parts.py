@@ -142,6 +142,16 @@ def test_only_the_newest_crash_logs_are_kept(
     assert kept[-1].stat().st_mode & 0o077 == 0
 
 
+def test_a_crash_log_has_an_end_of_bounded_size(tmp_path: Path) -> None:
+    settings, said = Sophon(data_dir=str(tmp_path / "data")), b"x" * 10_000_000 + b"last words"
+
+    kept = crashes.keep_log(settings, "u1", "It died.", said).read_bytes()
+
+    assert kept.startswith(b"It died.\n\nxxx")
+    assert kept.endswith(b"xlast words")
+    assert len(kept) * crashes.KEPT_FILES < 7_000_000
+
+
 def test_made_classes_are_where_configuration_and_logs_look_for_them() -> None:
     for name, base in (
         ("SophonDockerSpawner", DockerSpawner),

@@ -44,6 +44,8 @@ def test_a_lab_runs_without_rights_and_within_its_limits(lab: HubLab, docker: AP
     assert [limit["Name"] for limit in host["Ulimits"]] == ["nofile"]
     assert list(host["Tmpfs"]) == ["/tmp"]
     assert not host["PortBindings"]
+    assert host["LogConfig"]["Type"] == "local"
+    assert host["LogConfig"]["Config"] == {"max-size": "10m", "max-file": "2"}
 
 
 def test_the_kernel_agrees_that_a_lab_has_no_rights(lab: HubLab, docker: APIClient) -> None:

@@ -163,3 +163,15 @@ def test_the_hub_is_not_root_and_keeps_no_tools_to_build_with(site: ContainerSit
 def test_a_hub_that_is_not_there_is_not_healthy(hub_image: str) -> None:
     with pytest.raises(AssertionError, match="Connection refused"):
         docker("run", "--rm", hub_image, "/opt/sophon/container/healthy")
+
+
+def test_the_image_starts_for_others_when_its_address_is_https(hub_image: str) -> None:
+    def check(*variables: str) -> str:
+        settings = [f"--env=SOPHON_{variable}" for variable in variables]
+        return docker("run", "--rm", "--network=none", *settings, hub_image, "sophon-hub", "check")
+
+    assert check("PUBLIC_URL=https://hub.example.edu/") == ""
+    with pytest.raises(AssertionError, match="without TLS"):
+        check("HOST=0.0.0.0")
+    with pytest.raises(AssertionError, match="Set it to https://"):
+        check("PUBLIC_URL=http://hub.example.edu/")

@@ -95,6 +95,7 @@ MATRIX: dict[str, Case] = {
     "GET /users": everywhere(        (401, 200, 200, 200, 200, 200), path="users?q=bar"),
     "GET /images": everywhere(       (200, 200, 200, 200, 200, 200)),
     "GET /health": everywhere(       (200, 200, 200, 200, 200, 200)),
+    "GET /metrics": everywhere(      (401, 403, 403, 403, 403, 200)),
     "GET /openapi.json": everywhere( (200, 200, 200, 200, 200, 200)),
 
     "GET /groups": everywhere(       (200, 200, 200, 200, 200, 200)),

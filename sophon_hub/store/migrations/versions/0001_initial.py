@@ -81,6 +81,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("username", name=op.f("uq_people_username")),
     )
     op.create_table(
+        "worker_heartbeat",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("repaired_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("jobs_done", sa.BigInteger(), nullable=False),
+        sa.Column("jobs_failed", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_worker_heartbeat_single_row")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_worker_heartbeat")),
+    )
+    op.create_table(
         "research_groups",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("slug", sa.String(length=48), nullable=False),
@@ -301,6 +311,7 @@ def downgrade() -> None:
     op.drop_table("memberships")
     op.drop_table("join_requests")
     op.drop_table("research_groups")
+    op.drop_table("worker_heartbeat")
     op.drop_table("people")
     op.drop_table("local_accounts")
     op.drop_index("ix_jobs_key", "jobs")

@@ -1,57 +1,53 @@
-"""Sign-in through a real Apache: what reaches the Hub, and what never reaches a lab."""
+"""Sign-in through a real Apache: what reaches the Hub, and what never reaches a lab.
 
-import base64
+Everything holds for each shape that `sophon-hub apache-config` writes.
+"""
+
+import contextlib
 import json
+import os
+import re
+import socket
 import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 import requests
-from apache_server import PASSWORD, RunningApache
+from apache_server import (
+    ASIDE,
+    CAMPUS,
+    CAMPUS_COOKIE,
+    CLIENT_SECONDS,
+    NAMES,
+    PASSWORD,
+    SHAPES,
+    Instance,
+    RunningApache,
+)
 from running import RunningHub, free_ports
 from signing_on import SECRET, Answer, ask, name_of
+from upstreams import MEBIBYTE, echo, echo_of_sockets
 from websockets.sync.client import connect
-from websockets.sync.server import ServerConnection, serve
+
+from tests.waiting import free_port, wait_for
 
 pytestmark = pytest.mark.hub
 
 LOGIN = "/hub/sso/login"
+IDENTITY = ["X-Sso-User", "X-Sso-Realm", "X-Sso-Factor", "X-Sso-Name", "X-Sso-Secret"]
 FORGED = [
-    ("X-Sso-User", "bob"),
-    ("X-Sso-Realm", "bob"),
-    ("X-Sso-Name", "bob"),
+    *[(header, "bob") for header in IDENTITY[:-1]],
     ("X-Sso-Secret", "s" * 64),
     ("X-Forwarded-For", "10.9.8.7"),
     ("X-Forwarded-Host", "evil.test"),
     ("X-Real-IP", "10.9.8.7"),
 ]
 OURS = ("x-sso-", "x-real-ip", "x-scheme", "authorization")
-
-
-class Echo(BaseHTTPRequestHandler):
-    """In the place of somebody's lab: answers with what it was sent."""
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        seen = {"path": self.path, "headers": [[n.lower(), v] for n, v in self.headers.items()]}
-        text = json.dumps(seen).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-
-def tell_headers(connection: ServerConnection) -> None:
-    """The first message is what the request looked like, the others come back."""
-    assert connection.request is not None
-    connection.send(json.dumps([[n.lower(), v] for n, v in connection.request.headers.raw_items()]))
-    for message in connection:
-        connection.send(message)
+UPLOAD_MIB = 200
 
 
 def add_route(hub: RunningHub, path: str, port: int) -> None:
@@ -79,67 +75,107 @@ def hub(tmp_path_factory: pytest.TempPathFactory, port: int) -> Iterator[Running
     config = f"""
 c.JupyterHub.public_url = "https://localhost:{port}/"
 c.TrustedProxyAuthenticator.allow_all = True
+c.TrustedProxyAuthenticator.service_cookie = "{CAMPUS_COOKIE}"
+c.TrustedProxyAuthenticator.weblogin_logout_url = "https://localhost:{port}{CAMPUS}/logout"
 """
     hub = RunningHub(
         directory, config=config, authenticator="sophon-proxy", proxy_secret_file=str(path)
     )
     hub.start()
-    echo = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
-    threading.Thread(target=echo.serve_forever, daemon=True).start()
-    sockets = serve(tell_headers, "127.0.0.1", 0)
-    threading.Thread(target=sockets.serve_forever, daemon=True).start()
-    add_route(hub, "/user/echo", echo.server_port)
-    add_route(hub, "/user/socket", sockets.socket.getsockname()[1])
-    yield hub
-    hub.end()
-    echo.shutdown()
-    echo.server_close()
-    sockets.shutdown()
+    with echo() as lab, echo_of_sockets() as sockets:
+        add_route(hub, "/user/echo", lab)
+        add_route(hub, "/user/socket", sockets)
+        yield hub
+        hub.end()
 
 
-@pytest.fixture(scope="module", params=["event", "prefork"])
+@pytest.fixture(scope="module", params=SHAPES)
 def apache(request: pytest.FixtureRequest, hub: RunningHub, port: int) -> Iterator[RunningApache]:
-    apache = RunningApache(hub, SECRET, port, request.param)
+    apache = RunningApache(hub.environment, SECRET, port, request.param)
     apache.start()
     yield apache
     apache.end()
-
-
-def basic(name: str, password: str = PASSWORD) -> tuple[str, str]:
-    return "Authorization", "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
 
 
 def get(apache: RunningApache, path: str, *headers: tuple[str, str], **options: Any) -> Answer:
     return ask(apache.url, path, headers, tls=apache.tls, **options)
 
 
+def enter(apache: RunningApache, name: str, password: str, wanted: str = "/") -> Answer:
+    """Fill in the form of the campus."""
+    fields = {"httpd_username": name, "httpd_password": password, "httpd_location": wanted}
+    form = ("Content-Type", "application/x-www-form-urlencoded")
+    body = urlencode(fields)
+    return get(apache, f"{CAMPUS}/enter", form, method="POST", body=body)
+
+
+def known_as(apache: RunningApache, name: str) -> tuple[str, str]:
+    """The header with the cookie by which the campus knows this person."""
+    return "Cookie", f"{CAMPUS_COOKIE}={enter(apache, name, PASSWORD).cookies[CAMPUS_COOKIE]}"
+
+
 def name(apache: RunningApache, cookies: dict[str, str]) -> str | None:
     return name_of(apache.url, cookies, tls=apache.tls)
 
 
+def is_asked_for_a_password(apache: RunningApache, answer: Answer) -> bool:
+    """Whether this sends a browser to the form of the campus."""
+    return answer.status == 302 and answer.location.startswith(f"{apache.url}{CAMPUS}/login?")
+
+
 def test_a_person_goes_by_the_sign_on_to_the_page_first_asked_for(apache: RunningApache) -> None:
-    answer = get(apache, "/hub/token?a=1&b=%2F")
-    answer = get(apache, answer.location)
-    assert answer.location.startswith(f"{LOGIN}?next=")
-    assert get(apache, answer.location).status == 401
-    assert get(apache, answer.location, basic("alice", "wrong")).status == 401
-    answer = get(apache, answer.location, basic("alice"))
-    assert (answer.status, answer.location) == (302, "/hub/token?a=1&b=%2F")
+    page = "/hub/token?a=1&b=%2F&c=100%25&d=%26%C3%A4"
+    login = get(apache, get(apache, page).location)
+    assert login.location.startswith(f"{LOGIN}?next=")
+    asked = get(apache, login.location)
+    assert is_asked_for_a_password(apache, asked)
+    wanted = asked.location.partition("?")[2]
+    assert wanted == apache.url + login.location
+    assert CAMPUS_COOKIE not in enter(apache, "alice", "wrong", wanted).cookies
+    known = enter(apache, "alice", PASSWORD, wanted)
+    assert known.location == wanted
+    answer = get(apache, login.location, cookies=known.cookies)
+    assert (answer.status, answer.location) == (302, page)
     assert name(apache, answer.cookies) == "alice"
-    login = [line for line in answer.set_cookies if line.startswith("jupyterhub-hub-login")]
-    assert all("Secure" in line and "HttpOnly" in line for line in login)
+    session = [line for line in answer.set_cookies if line.startswith("jupyterhub-hub-login")]
+    assert all("HttpOnly" in line for line in session)
 
 
-def test_a_person_lands_on_the_portal(apache: RunningApache) -> None:
+@pytest.fixture
+def browser(apache: RunningApache) -> Iterator[requests.Session]:
+    """Alice's, in which the campus knows her."""
     with requests.Session() as browser:
         browser.trust_env = False  # a bundle named in the environment would win over ours
-        browser.verify = str(apache.directory / "certificate.pem")
-        browser.auth = ("alice", PASSWORD)
-        page = browser.get(f"{apache.url}/hub/login", timeout=30)
-        assert (page.status_code, page.url) == (200, f"{apache.url}/services/sophon/")
-        page = browser.get(f"{apache.url}/services/sophon/api/v1/me", timeout=30)
-        assert page.json()["username"] == "alice", page.text
-        assert all(cookie.secure for cookie in browser.cookies if cookie.name != "_xsrf")
+        browser.verify = str(apache.certificate)
+        form = {"httpd_username": "alice", "httpd_password": PASSWORD, "httpd_location": "/"}
+        browser.post(f"{apache.url}{CAMPUS}/enter", form, allow_redirects=False, timeout=30)
+        yield browser
+
+
+def test_a_person_lands_on_the_portal(apache: RunningApache, browser: requests.Session) -> None:
+    page = browser.get(f"{apache.url}/hub/login", timeout=30)
+    assert (page.status_code, page.url) == (200, f"{apache.url}/services/sophon/")
+    page = browser.get(f"{apache.url}/services/sophon/api/v1/me", timeout=30)
+    assert page.json()["username"] == "alice", page.text
+    assert {cookie.name for cookie in browser.cookies} >= {"_xsrf", "jupyterhub-hub-login"}
+    assert [cookie.name for cookie in browser.cookies if not cookie.secure] == []
+
+
+def test_a_token_needs_no_sign_on(apache: RunningApache, browser: requests.Session) -> None:
+    page = browser.get(f"{apache.url}/hub/token", timeout=30).text
+    found = re.search(r'xsrf_token: "([^"]+)"', page)
+    assert found, page
+    made = browser.post(
+        f"{apache.url}/hub/api/users/alice/tokens",
+        json={"note": "program"},
+        headers={"X-XSRFToken": found[1], "Referer": f"{apache.url}/hub/token"},
+        timeout=30,
+    )
+    assert made.status_code == 201, made.text
+    user = get(apache, "/hub/api/user", ("Authorization", f"token {made.json()['token']}"))
+    assert json.loads(user.text)["name"] == "alice"
+    assert get(apache, "/hub/api/user", ("Authorization", "token none")).status == 403
+    assert "version" in json.loads(get(apache, "/hub/api/").text)
 
 
 def test_plain_http_leads_to_tls(apache: RunningApache) -> None:
@@ -147,7 +183,7 @@ def test_plain_http_leads_to_tls(apache: RunningApache) -> None:
     assert (answer.status, answer.location) == (301, f"{apache.url}/hub/home?a=1")
     answer = requests.get(
         f"{apache.url}/hub/login",
-        verify=str(apache.directory / "certificate.pem"),
+        verify=str(apache.certificate),
         allow_redirects=False,
         timeout=30,
     )
@@ -155,30 +191,41 @@ def test_plain_http_leads_to_tls(apache: RunningApache) -> None:
 
 
 def test_forged_headers_sign_nobody_in(apache: RunningApache) -> None:
-    answer = get(apache, LOGIN, basic("alice"), *FORGED)
-    assert name(apache, answer.cookies) == "alice"
-    answer = get(apache, LOGIN, *FORGED, basic("alice"))
-    assert name(apache, answer.cookies) == "alice"
-    assert get(apache, LOGIN, *FORGED).status == 401
+    alice = known_as(apache, "alice")
+    assert name(apache, get(apache, LOGIN, alice, *FORGED).cookies) == "alice"
+    assert name(apache, get(apache, LOGIN, *FORGED, alice).cookies) == "alice"
+    assert is_asked_for_a_password(apache, get(apache, LOGIN, *FORGED))
     assert name(apache, get(apache, "/hub/home", *FORGED).cookies) is None
     with_secret = [(n, SECRET if n == "X-Sso-Secret" else v) for n, v in FORGED]
     for path in ("/hub/login", "/hub/home", LOGIN + "/mfa", LOGIN + ";x", "/HUB/sso/login"):
         assert not get(apache, path, *with_secret).signed_in
 
 
-@pytest.mark.parametrize("header", ["X-Sso-User", "X-Sso-Secret", "X-Forwarded-For"])
+def test_what_a_site_allows_around_it_opens_nothing(apache: RunningApache) -> None:
+    for instance in apache.instances:
+        assert "all granted\nSatisfy Any" in (instance.directory / "apache.conf").read_text()
+    answer = get(apache, LOGIN)
+    assert is_asked_for_a_password(apache, answer)
+    assert not answer.signed_in
+
+
+@pytest.mark.parametrize("header", [*IDENTITY, "X-Forwarded-For", "X-Forwarded-Proto", "Cookie"])
 def test_a_connection_header_takes_nothing_away_unnoticed(
     apache: RunningApache, header: str
 ) -> None:
-    answer = get(apache, LOGIN, basic("alice"), ("Connection", f"close, {header}"))
+    trick = ("Connection", f"close, {header}")
+    answer = get(apache, LOGIN, known_as(apache, "alice"), trick)
     assert not answer.signed_in or name(apache, answer.cookies) == "alice"
+    forged = get(apache, LOGIN, *FORGED, trick)
+    assert not forged.signed_in
 
 
 def test_a_lab_sees_neither_secret_nor_proof_of_who_asks(apache: RunningApache) -> None:
-    cookie = ("Cookie", "_shibsession_61=secret1; a=b; mod_auth_openidc_session=secret2")
-    answer = get(apache, "/user/echo/x", basic("alice"), cookie, *FORGED)
+    proof = known_as(apache, "alice")[1]
+    cookie = ("Cookie", f"{proof}; a=b; mod_auth_openidc_session=secret2; c=d; _shibsession_2=x")
+    answer = get(apache, "/user/echo/x", ("Authorization", "Basic YWxpY2U6eA=="), cookie, *FORGED)
     seen = json.loads(answer.text)["headers"]
-    assert [value for name, value in seen if name == "cookie"] == ["a=b"]
+    assert [re.split(r";\s*", value) for name, value in seen if name == "cookie"] == [["a=b", "c=d"]]
     assert not [name for name, _ in seen if name.startswith(OURS)]
     assert not [value for _, value in seen if "evil" in value or "10.9.8.7" in value]
     token = get(apache, "/user/echo/x", ("Authorization", "token abc"))
@@ -194,23 +241,31 @@ TRICKS = [
     f"{LOGIN}/../../../user/echo/x",
     f"{LOGIN}/%2e%2e/%2e%2e/%2e%2e/user/echo/x",
     f"{LOGIN}/..%2f..%2f..%2fuser/echo/x",
+    f"{LOGIN}%2f..%2f..%2f..%2fuser/echo/x",
     f"{LOGIN}?/../../user/echo",
+    f"{CAMPUS}/../user/echo/x",
+    f"{CAMPUS}/%2e%2e/user/echo/x",
+    f"//user/echo/x#{LOGIN}",
     f"/%2e/user/echo/././/..//..{LOGIN}",
 ]
 
 
 @pytest.mark.parametrize("path", TRICKS)
 def test_no_path_carries_the_secret_to_a_lab(apache: RunningApache, path: str) -> None:
-    answer = get(apache, path, basic("alice"))
+    alice = known_as(apache, "alice")
+    answer = get(apache, path, alice, ("Authorization", "Basic YWxpY2U6eA=="))
     assert SECRET not in answer.text
+    assert alice[1] not in answer.text
     if answer.text.startswith("{"):
         seen = json.loads(answer.text)["headers"]
-        assert not [name for name, _ in seen if name.startswith(OURS)]
+        assert not [name for name, _ in seen if name.startswith((*OURS, "cookie"))]
 
 
 def test_only_get_signs_in(apache: RunningApache) -> None:
+    alice = known_as(apache, "alice")
+    assert get(apache, LOGIN, alice).signed_in
     for method in ("POST", "HEAD", "PUT"):
-        answer = get(apache, LOGIN, basic("alice"), method=method, body="")
+        answer = get(apache, LOGIN, alice, method=method, body="")
         assert (answer.status, answer.signed_in) == (405, False)
 
 
@@ -220,51 +275,175 @@ def test_file_names_arrive_as_they_are(apache: RunningApache, file: str) -> None
     assert json.loads(answer.text)["path"] == f"/user/echo/api/contents/{file}?x=%2F"
 
 
-def test_web_sockets_pass_without_what_is_forged(apache: RunningApache) -> None:
+@contextlib.contextmanager
+def socket_of_a_lab(apache: RunningApache, *headers: tuple[str, str]) -> Iterator[Any]:
+    """An open WebSocket, as kernels have them, and what its request looked like."""
     url = apache.url.replace("https", "wss") + "/user/socket/kernel"
-    headers = [*FORGED, basic("alice"), ("Cookie", "_shibsession_61=secret1")]
-    with connect(url, ssl=apache.tls, additional_headers=headers, proxy=None) as socket:
-        seen = json.loads(socket.recv(10))
-        socket.send("hello")
-        assert socket.recv(10) == "hello"
+    with connect(url, ssl=apache.tls, additional_headers=headers, proxy=None) as opened:
+        yield opened, json.loads(opened.recv(10))
+
+
+def test_web_sockets_pass_without_what_is_forged(apache: RunningApache) -> None:
+    headers = [*FORGED, ("Authorization", "Basic YWxpY2U6eA=="), known_as(apache, "alice")]
+    with socket_of_a_lab(apache, *headers) as (opened, seen):
+        opened.send("hello")
+        assert opened.recv(10) == "hello"
     assert not [name for name, _ in seen if name.startswith((*OURS, "cookie"))]
 
 
-def test_signing_out_ends_the_session_and_copies_of_it(apache: RunningApache) -> None:
-    bob = get(apache, LOGIN, basic("bob")).cookies
+def test_who_dribbles_a_request_is_cut_off_and_who_is_idle_is_not(apache: RunningApache) -> None:
+    with socket_of_a_lab(apache) as (idle, _):
+        slow = socket.create_connection(("127.0.0.1", apache.port))
+        with apache.tls.wrap_socket(slow, server_hostname="localhost") as attack:
+            attack.settimeout(0.5)
+            attack.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
+
+            def is_cut_off() -> bool:
+                with contextlib.suppress(TimeoutError):
+                    attack.sendall(b"x")
+                    return not attack.recv(9000).startswith(b"HTTP/1.1 2")
+                return False
+
+            with contextlib.suppress(ConnectionError, OSError):
+                wait_for(is_cut_off, "Apache to have enough of it", 40)
+        assert CLIENT_SECONDS < 10  # the attack lasted longer than that
+        idle.send("still there")
+        assert idle.recv(10) == "still there"
+
+
+def test_a_large_file_is_passed_on_as_it_comes(apache: RunningApache) -> None:
+    mebibyte = os.urandom(MEBIBYTE)
+    answer = requests.put(
+        f"{apache.url}/user/echo/api/contents/large.bin",
+        data=Body(mebibyte, UPLOAD_MIB),
+        verify=str(apache.certificate),
+        timeout=120,
+    )
+    assert answer.json()["body"] == UPLOAD_MIB * MEBIBYTE
+    peaks = [peak_mib(pid) for instance in apache.instances for pid in instance.pids()]
+    assert max(peaks) < UPLOAD_MIB / 2, peaks
+
+
+class Body:
+    """A file that is made while it is read, with its size known before, as that of a browser."""
+
+    def __init__(self, block: bytes, times: int) -> None:
+        self._block, self._left = block, times
+        self._size = len(block) * times
+
+    def __len__(self) -> int:
+        return self._size
+
+    def read(self, _size: int = -1) -> bytes:
+        """The next part."""
+        self._left -= 1
+        return self._block if self._left >= 0 else b""
+
+
+def peak_mib(pid: int) -> float:
+    """The most memory that a process has ever had."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found
+    return int(found[1]) / 1024
+
+
+def test_logs_know_no_tokens(apache: RunningApache) -> None:
+    referring = ("Referer", f"{apache.url}/x?code=verysecret")
+    get(apache, "/hub/home?token=verysecret", referring)
+    get(apache, f"{LOGIN}?next=verysecret", known_as(apache, "alice"), referring)
+    form = urlencode({"httpd_username": "alice", "httpd_password": "no"})
+    kind = ("Content-Type", "application/x-www-form-urlencoded")
+    get(apache, f"{CAMPUS}/enter", kind, referring, method="POST", body=form)
+    assert "user 'alice': authentication failure" in apache.instances[0].error_log.read_text()
+    access = apache.public.access_log
+    wait_for(lambda: access.read_text().count(f'"POST {CAMPUS}/enter"') > 1, "the last request")
+    assert '"GET /hub/home" 302' in access.read_text()
+    for instance in apache.instances:
+        for log in (instance.access_log, instance.error_log):
+            assert "verysecret" not in log.read_text()
+
+
+def test_signing_out_ends_the_session_here_and_on_campus(apache: RunningApache) -> None:
+    known = enter(apache, "bob", PASSWORD).cookies
+    signed_in = get(apache, LOGIN, cookies=known)
+    bob = known | signed_in.cookies
     assert name(apache, bob) == "bob"
     answer = get(apache, "/hub/logout", cookies=bob)
-    assert answer.location == "/hub/sso/logged-out"
-    assert get(apache, answer.location, basic("bob")).status == 200
-    assert name(apache, bob) is None
+    assert answer.cookies[CAMPUS_COOKIE] == "null"
+    campus, back = answer.location.split("?")
+    assert campus == f"{apache.url}{CAMPUS}/logout"
+    answer = get(apache, urlsplit(campus).path + "?" + back, cookies=bob)
+    assert (answer.status, answer.location) == (302, back)
+    assert back == f"{apache.url}/hub/sso/logged-out"
+    # the campus may know the person for longer than this page; it does not sign in again
+    said = get(apache, urlsplit(back).path, cookies=bob)
+    assert (said.status, said.signed_in) == (200, False)
+    assert name(apache, bob) is None  # a copy of the cookies
+    asked = get(apache, get(apache, "/hub/token").location)
+    assert is_asked_for_a_password(apache, get(apache, asked.location))
 
 
-def test_api_and_tokens_need_no_sign_on(apache: RunningApache) -> None:
-    assert "version" in json.loads(get(apache, "/hub/api/").text)
-    assert get(apache, "/hub/api/user", ("Authorization", "token none")).status == 403
+def test_many_people_at_once_are_each_signed_in_as_themselves(apache: RunningApache) -> None:
+    cookies = {name: known_as(apache, name) for name in NAMES}
+    turns = [*NAMES] * 4
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda name: get(apache, LOGIN, cookies[name]), turns))
+    assert [name(apache, answer.cookies) for answer in answers] == turns
 
 
-def test_the_cosign_host_refuses_to_start_with_threads(hub: RunningHub, port: int) -> None:
-    apache = RunningApache(hub, SECRET, port)
+def test_the_broker_answers_nothing_but_the_sign_on(hub: RunningHub, port: int) -> None:
+    apache = RunningApache(hub.environment, SECRET, port, "front-and-broker")
+    apache.start()
+    broker = f"http://127.0.0.1:{port + ASIDE}"
+    try:
+        assert ask(broker, LOGIN, [known_as(apache, "alice")]).signed_in
+        asked = ask(broker, LOGIN, FORGED)
+        assert is_asked_for_a_password(apache, asked)
+        for path in ("/", "/hub/home", "/user/echo/x", "/HUB/sso/login", TRICKS[5]):
+            assert ask(broker, path, [known_as(apache, "alice")]).status == 403
+    finally:
+        apache.end()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("path", ["/hub/home", LOGIN])
+def test_while_the_hub_is_away_people_are_told_and_no_longer(shape: str, path: str) -> None:
+    upstream = free_port()
+    environment = {
+        **os.environ,
+        "SOPHON_AUTHENTICATOR": "sophon-proxy",
+        "SOPHON_PORT": str(upstream),
+    }
+    apache = RunningApache(environment, SECRET, free_ports(), shape)
+    apache.start()
+    try:
+        alice = known_as(apache, "alice")
+        answer = get(apache, path, alice)
+        assert answer.status == 503
+        assert "The hub is being restarted" in answer.text
+        with echo(upstream):
+            # Apache, left alone, would not look again for a minute
+            assert get(apache, path, alice).status == 200
+    finally:
+        apache.end()
+
+
+@pytest.mark.parametrize("shape", ["single", "broker"])
+def test_cosign_refuses_to_start_with_threads(hub: RunningHub, tmp_path: Path, shape: str) -> None:
     original = hub.environment["SOPHON_AUTHENTICATOR"]
     hub.environment["SOPHON_AUTHENTICATOR"] = "sophon-cosign"
     try:
-        secret = f"--secret={apache.directory}/secret.conf"
-        written = hub.command("apache-config", "--host=hub.test", secret).stdout
+        written = hub.command("apache-config", "--host=hub.test", f"--shape={shape}").stdout
     finally:
         hub.environment["SOPHON_AUTHENTICATOR"] = original
-
-    def check() -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            apache.command("-t"), capture_output=True, text=True, timeout=30, check=False
-        )
-
-    assert check().returncode == 0
-    (apache.directory / "vhost.conf").write_text(written)
-    ended = check()
-    apache.end()
-    assert ended.returncode != 0
-    assert "must run under mpm_prefork" in ended.stderr
+    reasons = {"event": "must run under mpm_prefork", "prefork": "mod_cosign is not loaded"}
+    for mpm, reason in reasons.items():
+        instance = Instance(tmp_path / mpm, mpm)
+        instance.write(written, "", ["authz_core", "authz_host", "access_compat"])
+        words = instance.command("-t")
+        ended = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+        assert ended.returncode != 0
+        assert reason in ended.stderr
 
 
 @pytest.mark.parametrize("host", ["", "a b", "evil\nInclude x", 'x"', "${X}"])

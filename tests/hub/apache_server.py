@@ -8,6 +8,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, Self
+from urllib.parse import urlencode
+
+from signing_on import Answer, ask
 
 from tests.waiting import wait_for
 
@@ -23,6 +27,17 @@ SIGN_ON = ["request", "auth_form", "session", "session_cookie", "session_crypto"
 PASSWORD = "campus"
 NAMES = ("ada", "alan", "alice", "barbara", "bob", "grace")
 PEOPLE = "".join(f"{name}:{{SHA}}OTDZCF/Hx2QCPK0Vu/K5/xsEjMs=\n" for name in NAMES)
+LOGIN = "/hub/sso/login"
+"""The path that Apache protects."""
+IDENTITY = ["X-Sso-User", "X-Sso-Realm", "X-Sso-Factor", "X-Sso-Name", "X-Sso-Secret"]
+FORGED = [
+    *[(header, "bob") for header in IDENTITY[:-1]],
+    ("X-Sso-Secret", "s" * 64),
+    ("X-Forwarded-For", "10.9.8.7"),
+    ("X-Forwarded-Host", "evil.test"),
+    ("X-Real-IP", "10.9.8.7"),
+]
+"""What somebody may send who would like to be bob."""
 CAMPUS = "/campus"
 """Path of the campus's own pages: ``/login``, ``/enter`` for its form, ``/logout``."""
 CAMPUS_COOKIE = "_shibsession_campus"
@@ -46,6 +61,20 @@ LOGIN_PAGE = """<!doctype html>
 <p><button>Sign on</button></p></form>
 <script>document.forms[0].httpd_location.value = location.search.slice(1)</script></html>
 """
+
+
+def write_config(environment: dict[str, str], *words: str) -> str:
+    """What `sophon-hub apache-config` prints for a hub with this environment."""
+    program = Path(sys.executable).with_name("sophon-hub")
+    written = subprocess.run(
+        [program, "apache-config", *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert written.returncode == 0, written.stderr
+    return written.stdout
 
 
 class Instance:
@@ -189,16 +218,7 @@ class RunningApache:
         ports = {"port": 0, "http-port": 1, "broker-port": ASIDE}
         options += [f"--{name}={self.port + offset}" for name, offset in ports.items()]
         options += [f"--host={self.host}", f"--shape={shape}", f"--module-path={CAMPUS}"]
-        program = Path(sys.executable).with_name("sophon-hub")
-        written = subprocess.run(
-            [program, "apache-config", *options, *words],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert written.returncode == 0, written.stderr
-        return written.stdout
+        return write_config(self.environment, *options, *words)
 
     def _sign_on(self) -> str:
         """What makes a module know people; a browser without its cookie is sent to the campus."""
@@ -228,11 +248,34 @@ class RunningApache:
         )
         return page + files + form + enter + leave
 
-    def start(self) -> None:
-        for instance in self.instances:
-            instance.start()
+    def get(self, path: str, *headers: tuple[str, str], **options: Any) -> Answer:
+        """One request over TLS, as `ask` sends it."""
+        return ask(f"https://localhost:{self.port}", path, headers, tls=self.tls, **options)
 
-    def end(self) -> None:
+    def enter(self, name: str, password: str, wanted: str = "/") -> Answer:
+        """Fill in the form of the campus."""
+        fields = {"httpd_username": name, "httpd_password": password, "httpd_location": wanted}
+        form = ("Content-Type", "application/x-www-form-urlencoded")
+        return self.get(f"{CAMPUS}/enter", form, method="POST", body=urlencode(fields))
+
+    def known_as(self, name: str) -> tuple[str, str]:
+        """The header with the cookie by which the campus knows this person."""
+        return "Cookie", f"{CAMPUS_COOKIE}={self.enter(name, PASSWORD).cookies[CAMPUS_COOKIE]}"
+
+    def asks_for_a_password(self, answer: Answer) -> bool:
+        """Whether this sends a browser to the form of the campus."""
+        return answer.status == 302 and answer.location.startswith(f"{self.url}{CAMPUS}/login?")
+
+    def __enter__(self) -> Self:
+        try:
+            for instance in self.instances:
+                instance.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
         for instance in self.instances:
             instance.end()
         self._temporary.cleanup()

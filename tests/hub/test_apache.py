@@ -22,14 +22,19 @@ from apache_server import (
     CAMPUS,
     CAMPUS_COOKIE,
     CLIENT_SECONDS,
+    FORGED,
+    IDENTITY,
+    LOGIN,
     NAMES,
+    NEEDED,
     PASSWORD,
     SHAPES,
     Instance,
     RunningApache,
+    write_config,
 )
 from running import RunningHub, free_ports
-from signing_on import SECRET, Answer, ask, name_of
+from signing_on import SECRET, ask, name_of
 from upstreams import MEBIBYTE, echo, echo_of_sockets
 from websockets.sync.client import connect
 
@@ -37,15 +42,6 @@ from tests.waiting import free_port, wait_for
 
 pytestmark = pytest.mark.hub
 
-LOGIN = "/hub/sso/login"
-IDENTITY = ["X-Sso-User", "X-Sso-Realm", "X-Sso-Factor", "X-Sso-Name", "X-Sso-Secret"]
-FORGED = [
-    *[(header, "bob") for header in IDENTITY[:-1]],
-    ("X-Sso-Secret", "s" * 64),
-    ("X-Forwarded-For", "10.9.8.7"),
-    ("X-Forwarded-Host", "evil.test"),
-    ("X-Real-IP", "10.9.8.7"),
-]
 OURS = ("x-sso-", "x-real-ip", "x-scheme", "authorization")
 UPLOAD_MIB = 200
 
@@ -91,50 +87,26 @@ c.TrustedProxyAuthenticator.weblogin_logout_url = "https://localhost:{port}{CAMP
 
 @pytest.fixture(scope="module", params=SHAPES)
 def apache(request: pytest.FixtureRequest, hub: RunningHub, port: int) -> Iterator[RunningApache]:
-    apache = RunningApache(hub.environment, SECRET, port, request.param)
-    apache.start()
-    yield apache
-    apache.end()
-
-
-def get(apache: RunningApache, path: str, *headers: tuple[str, str], **options: Any) -> Answer:
-    return ask(apache.url, path, headers, tls=apache.tls, **options)
-
-
-def enter(apache: RunningApache, name: str, password: str, wanted: str = "/") -> Answer:
-    """Fill in the form of the campus."""
-    fields = {"httpd_username": name, "httpd_password": password, "httpd_location": wanted}
-    form = ("Content-Type", "application/x-www-form-urlencoded")
-    body = urlencode(fields)
-    return get(apache, f"{CAMPUS}/enter", form, method="POST", body=body)
-
-
-def known_as(apache: RunningApache, name: str) -> tuple[str, str]:
-    """The header with the cookie by which the campus knows this person."""
-    return "Cookie", f"{CAMPUS_COOKIE}={enter(apache, name, PASSWORD).cookies[CAMPUS_COOKIE]}"
+    with RunningApache(hub.environment, SECRET, port, request.param) as apache:
+        yield apache
 
 
 def name(apache: RunningApache, cookies: dict[str, str]) -> str | None:
     return name_of(apache.url, cookies, tls=apache.tls)
 
 
-def is_asked_for_a_password(apache: RunningApache, answer: Answer) -> bool:
-    """Whether this sends a browser to the form of the campus."""
-    return answer.status == 302 and answer.location.startswith(f"{apache.url}{CAMPUS}/login?")
-
-
 def test_a_person_goes_by_the_sign_on_to_the_page_first_asked_for(apache: RunningApache) -> None:
     page = "/hub/token?a=1&b=%2F&c=100%25&d=%26%C3%A4"
-    login = get(apache, get(apache, page).location)
+    login = apache.get(apache.get(page).location)
     assert login.location.startswith(f"{LOGIN}?next=")
-    asked = get(apache, login.location)
-    assert is_asked_for_a_password(apache, asked)
+    asked = apache.get(login.location)
+    assert apache.asks_for_a_password(asked)
     wanted = asked.location.partition("?")[2]
     assert wanted == apache.url + login.location
-    assert CAMPUS_COOKIE not in enter(apache, "alice", "wrong", wanted).cookies
-    known = enter(apache, "alice", PASSWORD, wanted)
+    assert CAMPUS_COOKIE not in apache.enter("alice", "wrong", wanted).cookies
+    known = apache.enter("alice", PASSWORD, wanted)
     assert known.location == wanted
-    answer = get(apache, login.location, cookies=known.cookies)
+    answer = apache.get(login.location, cookies=known.cookies)
     assert (answer.status, answer.location) == (302, page)
     assert name(apache, answer.cookies) == "alice"
     session = [line for line in answer.set_cookies if line.startswith("jupyterhub-hub-login")]
@@ -172,10 +144,10 @@ def test_a_token_needs_no_sign_on(apache: RunningApache, browser: requests.Sessi
         timeout=30,
     )
     assert made.status_code == 201, made.text
-    user = get(apache, "/hub/api/user", ("Authorization", f"token {made.json()['token']}"))
+    user = apache.get("/hub/api/user", ("Authorization", f"token {made.json()['token']}"))
     assert json.loads(user.text)["name"] == "alice"
-    assert get(apache, "/hub/api/user", ("Authorization", "token none")).status == 403
-    assert "version" in json.loads(get(apache, "/hub/api/").text)
+    assert apache.get("/hub/api/user", ("Authorization", "token none")).status == 403
+    assert "version" in json.loads(apache.get("/hub/api/").text)
 
 
 def test_plain_http_leads_to_tls(apache: RunningApache) -> None:
@@ -191,21 +163,21 @@ def test_plain_http_leads_to_tls(apache: RunningApache) -> None:
 
 
 def test_forged_headers_sign_nobody_in(apache: RunningApache) -> None:
-    alice = known_as(apache, "alice")
-    assert name(apache, get(apache, LOGIN, alice, *FORGED).cookies) == "alice"
-    assert name(apache, get(apache, LOGIN, *FORGED, alice).cookies) == "alice"
-    assert is_asked_for_a_password(apache, get(apache, LOGIN, *FORGED))
-    assert name(apache, get(apache, "/hub/home", *FORGED).cookies) is None
+    alice = apache.known_as("alice")
+    assert name(apache, apache.get(LOGIN, alice, *FORGED).cookies) == "alice"
+    assert name(apache, apache.get(LOGIN, *FORGED, alice).cookies) == "alice"
+    assert apache.asks_for_a_password(apache.get(LOGIN, *FORGED))
+    assert name(apache, apache.get("/hub/home", *FORGED).cookies) is None
     with_secret = [(n, SECRET if n == "X-Sso-Secret" else v) for n, v in FORGED]
     for path in ("/hub/login", "/hub/home", LOGIN + "/mfa", LOGIN + ";x", "/HUB/sso/login"):
-        assert not get(apache, path, *with_secret).signed_in
+        assert not apache.get(path, *with_secret).signed_in
 
 
 def test_what_a_site_allows_around_it_opens_nothing(apache: RunningApache) -> None:
     for instance in apache.instances:
         assert "all granted\nSatisfy Any" in (instance.directory / "apache.conf").read_text()
-    answer = get(apache, LOGIN)
-    assert is_asked_for_a_password(apache, answer)
+    answer = apache.get(LOGIN)
+    assert apache.asks_for_a_password(answer)
     assert not answer.signed_in
 
 
@@ -214,21 +186,23 @@ def test_a_connection_header_takes_nothing_away_unnoticed(
     apache: RunningApache, header: str
 ) -> None:
     trick = ("Connection", f"close, {header}")
-    answer = get(apache, LOGIN, known_as(apache, "alice"), trick)
+    answer = apache.get(LOGIN, apache.known_as("alice"), trick)
     assert not answer.signed_in or name(apache, answer.cookies) == "alice"
-    forged = get(apache, LOGIN, *FORGED, trick)
+    forged = apache.get(LOGIN, *FORGED, trick)
     assert not forged.signed_in
 
 
 def test_a_lab_sees_neither_secret_nor_proof_of_who_asks(apache: RunningApache) -> None:
-    proof = known_as(apache, "alice")[1]
+    proof = apache.known_as("alice")[1]
     cookie = ("Cookie", f"{proof}; a=b; mod_auth_openidc_session=secret2; c=d; _shibsession_2=x")
-    answer = get(apache, "/user/echo/x", ("Authorization", "Basic YWxpY2U6eA=="), cookie, *FORGED)
+    answer = apache.get("/user/echo/x", ("Authorization", "Basic YWxpY2U6eA=="), cookie, *FORGED)
     seen = json.loads(answer.text)["headers"]
-    assert [re.split(r";\s*", value) for name, value in seen if name == "cookie"] == [["a=b", "c=d"]]
+    assert [re.split(r";\s*", value) for name, value in seen if name == "cookie"] == [
+        ["a=b", "c=d"]
+    ]
     assert not [name for name, _ in seen if name.startswith(OURS)]
     assert not [value for _, value in seen if "evil" in value or "10.9.8.7" in value]
-    token = get(apache, "/user/echo/x", ("Authorization", "token abc"))
+    token = apache.get("/user/echo/x", ("Authorization", "token abc"))
     assert ["authorization", "token abc"] in json.loads(token.text)["headers"]
 
 
@@ -252,8 +226,8 @@ TRICKS = [
 
 @pytest.mark.parametrize("path", TRICKS)
 def test_no_path_carries_the_secret_to_a_lab(apache: RunningApache, path: str) -> None:
-    alice = known_as(apache, "alice")
-    answer = get(apache, path, alice, ("Authorization", "Basic YWxpY2U6eA=="))
+    alice = apache.known_as("alice")
+    answer = apache.get(path, alice, ("Authorization", "Basic YWxpY2U6eA=="))
     assert SECRET not in answer.text
     assert alice[1] not in answer.text
     if answer.text.startswith("{"):
@@ -262,16 +236,16 @@ def test_no_path_carries_the_secret_to_a_lab(apache: RunningApache, path: str) -
 
 
 def test_only_get_signs_in(apache: RunningApache) -> None:
-    alice = known_as(apache, "alice")
-    assert get(apache, LOGIN, alice).signed_in
+    alice = apache.known_as("alice")
+    assert apache.get(LOGIN, alice).signed_in
     for method in ("POST", "HEAD", "PUT"):
-        answer = get(apache, LOGIN, alice, method=method, body="")
+        answer = apache.get(LOGIN, alice, method=method, body="")
         assert (answer.status, answer.signed_in) == (405, False)
 
 
 @pytest.mark.parametrize("file", ["a%2Fb.txt", "a%20b%25c.txt", "%C3%A4.ipynb", "a%5Cb"])
 def test_file_names_arrive_as_they_are(apache: RunningApache, file: str) -> None:
-    answer = get(apache, f"/user/echo/api/contents/{file}?x=%2F")
+    answer = apache.get(f"/user/echo/api/contents/{file}?x=%2F")
     assert json.loads(answer.text)["path"] == f"/user/echo/api/contents/{file}?x=%2F"
 
 
@@ -284,7 +258,7 @@ def socket_of_a_lab(apache: RunningApache, *headers: tuple[str, str]) -> Iterato
 
 
 def test_web_sockets_pass_without_what_is_forged(apache: RunningApache) -> None:
-    headers = [*FORGED, ("Authorization", "Basic YWxpY2U6eA=="), known_as(apache, "alice")]
+    headers = [*FORGED, ("Authorization", "Basic YWxpY2U6eA=="), apache.known_as("alice")]
     with socket_of_a_lab(apache, *headers) as (opened, seen):
         opened.send("hello")
         assert opened.recv(10) == "hello"
@@ -349,11 +323,11 @@ def peak_mib(pid: int) -> float:
 
 def test_logs_know_no_tokens(apache: RunningApache) -> None:
     referring = ("Referer", f"{apache.url}/x?code=verysecret")
-    get(apache, "/hub/home?token=verysecret", referring)
-    get(apache, f"{LOGIN}?next=verysecret", known_as(apache, "alice"), referring)
+    apache.get("/hub/home?token=verysecret", referring)
+    apache.get(f"{LOGIN}?next=verysecret", apache.known_as("alice"), referring)
     form = urlencode({"httpd_username": "alice", "httpd_password": "no"})
     kind = ("Content-Type", "application/x-www-form-urlencoded")
-    get(apache, f"{CAMPUS}/enter", kind, referring, method="POST", body=form)
+    apache.get(f"{CAMPUS}/enter", kind, referring, method="POST", body=form)
     assert "user 'alice': authentication failure" in apache.instances[0].error_log.read_text()
     access = apache.public.access_log
     wait_for(lambda: access.read_text().count(f'"POST {CAMPUS}/enter"') > 1, "the last request")
@@ -364,45 +338,41 @@ def test_logs_know_no_tokens(apache: RunningApache) -> None:
 
 
 def test_signing_out_ends_the_session_here_and_on_campus(apache: RunningApache) -> None:
-    known = enter(apache, "bob", PASSWORD).cookies
-    signed_in = get(apache, LOGIN, cookies=known)
+    known = apache.enter("bob", PASSWORD).cookies
+    signed_in = apache.get(LOGIN, cookies=known)
     bob = known | signed_in.cookies
     assert name(apache, bob) == "bob"
-    answer = get(apache, "/hub/logout", cookies=bob)
+    answer = apache.get("/hub/logout", cookies=bob)
     assert answer.cookies[CAMPUS_COOKIE] == "null"
     campus, back = answer.location.split("?")
     assert campus == f"{apache.url}{CAMPUS}/logout"
-    answer = get(apache, urlsplit(campus).path + "?" + back, cookies=bob)
-    assert (answer.status, answer.location) == (302, back)
+    answer = apache.get(urlsplit(campus).path + "?" + back, cookies=bob)
+    assert (answer.status, answer.location) == (307, back)
     assert back == f"{apache.url}/hub/sso/logged-out"
     # the campus may know the person for longer than this page; it does not sign in again
-    said = get(apache, urlsplit(back).path, cookies=bob)
+    said = apache.get(urlsplit(back).path, cookies=bob)
     assert (said.status, said.signed_in) == (200, False)
     assert name(apache, bob) is None  # a copy of the cookies
-    asked = get(apache, get(apache, "/hub/token").location)
-    assert is_asked_for_a_password(apache, get(apache, asked.location))
+    asked = apache.get(apache.get("/hub/token").location)
+    assert apache.asks_for_a_password(apache.get(asked.location))
 
 
 def test_many_people_at_once_are_each_signed_in_as_themselves(apache: RunningApache) -> None:
-    cookies = {name: known_as(apache, name) for name in NAMES}
+    cookies = {name: apache.known_as(name) for name in NAMES}
     turns = [*NAMES] * 4
     with ThreadPoolExecutor(12) as pool:
-        answers = list(pool.map(lambda name: get(apache, LOGIN, cookies[name]), turns))
+        answers = list(pool.map(lambda name: apache.get(LOGIN, cookies[name]), turns))
     assert [name(apache, answer.cookies) for answer in answers] == turns
 
 
-def test_the_broker_answers_nothing_but_the_sign_on(hub: RunningHub, port: int) -> None:
-    apache = RunningApache(hub.environment, SECRET, port, "front-and-broker")
-    apache.start()
+def test_the_broker_answers_nothing_but_the_sign_on(hub: RunningHub) -> None:
+    port = free_ports()
     broker = f"http://127.0.0.1:{port + ASIDE}"
-    try:
-        assert ask(broker, LOGIN, [known_as(apache, "alice")]).signed_in
-        asked = ask(broker, LOGIN, FORGED)
-        assert is_asked_for_a_password(apache, asked)
+    with RunningApache(hub.environment, SECRET, port, "front-and-broker") as apache:
+        assert ask(broker, LOGIN, [apache.known_as("alice")]).signed_in
+        assert apache.asks_for_a_password(ask(broker, LOGIN, FORGED))
         for path in ("/", "/hub/home", "/user/echo/x", "/HUB/sso/login", TRICKS[5]):
-            assert ask(broker, path, [known_as(apache, "alice")]).status == 403
-    finally:
-        apache.end()
+            assert ask(broker, path, [apache.known_as("alice")]).status == 403
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -414,34 +384,28 @@ def test_while_the_hub_is_away_people_are_told_and_no_longer(shape: str, path: s
         "SOPHON_AUTHENTICATOR": "sophon-proxy",
         "SOPHON_PORT": str(upstream),
     }
-    apache = RunningApache(environment, SECRET, free_ports(), shape)
-    apache.start()
-    try:
-        alice = known_as(apache, "alice")
-        answer = get(apache, path, alice)
+    with RunningApache(environment, SECRET, free_ports(), shape) as apache:
+        alice = apache.known_as("alice")
+        answer = apache.get(path, alice)
         assert answer.status == 503
         assert "The hub is being restarted" in answer.text
         with echo(upstream):
             # Apache, left alone, would not look again for a minute
-            assert get(apache, path, alice).status == 200
-    finally:
-        apache.end()
+            assert apache.get(path, alice).status == 200
 
 
 @pytest.mark.parametrize("shape", ["single", "broker"])
 def test_cosign_refuses_to_start_with_threads(hub: RunningHub, tmp_path: Path, shape: str) -> None:
-    original = hub.environment["SOPHON_AUTHENTICATOR"]
-    hub.environment["SOPHON_AUTHENTICATOR"] = "sophon-cosign"
-    try:
-        written = hub.command("apache-config", "--host=hub.test", f"--shape={shape}").stdout
-    finally:
-        hub.environment["SOPHON_AUTHENTICATOR"] = original
+    (tmp_path / "secret.conf").touch()
+    words = ["--host=hub.test", f"--shape={shape}", f"--secret={tmp_path}/secret.conf"]
+    environment = hub.environment | {"SOPHON_AUTHENTICATOR": "sophon-cosign"}
+    written = write_config(environment, *words)
     reasons = {"event": "must run under mpm_prefork", "prefork": "mod_cosign is not loaded"}
     for mpm, reason in reasons.items():
         instance = Instance(tmp_path / mpm, mpm)
-        instance.write(written, "", ["authz_core", "authz_host", "access_compat"])
-        words = instance.command("-t")
-        ended = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+        instance.write(written, "", NEEDED)
+        command = instance.command("-t")
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
         assert ended.returncode != 0
         assert reason in ended.stderr
 

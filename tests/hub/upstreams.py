@@ -13,7 +13,7 @@ MEBIBYTE = 2**20
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Answers with the request's path and headers, and the number of bytes of its body."""
+    """Answers with its own port, the request's path and headers, and the size of its body."""
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -28,8 +28,13 @@ class Echo(BaseHTTPRequestHandler):
         self._answer(size)
 
     def _answer(self, size: int) -> None:
-        headers = [[name.lower(), value] for name, value in self.headers.items()]
-        text = json.dumps({"path": self.path, "headers": headers, "body": size}).encode()
+        seen = {
+            "port": self.server.server_address[1],
+            "path": self.path,
+            "headers": [[name.lower(), value] for name, value in self.headers.items()],
+            "body": size,
+        }
+        text = json.dumps(seen).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()

@@ -9,7 +9,6 @@ import pytest
 from sophon_hub import apache, paths
 from sophon_hub.settings import BadSetting, Sophon
 
-
 AUTHENTICATORS = ("sophon-cosign", "sophon-proxy")
 OPTIONS = ("secret", "certificate", "key", "sign-on", "weblogin", "log-file", "module-path")
 
@@ -69,7 +68,9 @@ def test_paths_of_the_module_go_to_the_module() -> None:
     assert "ProxyPass /secure/oidc !" in written("sophon-proxy", *paths)
     front = written("sophon-proxy", "--shape=front", "--broker-port=9001", *paths)
     assert "ProxyPass /secure/oidc http://127.0.0.1:9001/secure/oidc " in front
-    assert "Listen 127.0.0.1:9001" in written("sophon-proxy", "--shape=broker", "--broker-port=9001")
+    assert "Listen 127.0.0.1:9001" in written(
+        "sophon-proxy", "--shape=broker", "--broker-port=9001"
+    )
 
 
 def test_the_broker_keeps_its_files_in_its_own_instance() -> None:

@@ -11,8 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Self
 from urllib.parse import urlencode
 
-from signing_on import Answer, ask
-
+from tests.hub.signing_on import Answer, ask
 from tests.waiting import wait_for
 
 PROGRAM = "/usr/sbin/apache2"

@@ -51,8 +51,6 @@ def measure(report: Report) -> None:
         report.say("starting a hub")
         site.start()
         _add_echo(site, proxy_api, stack.enter_context(echo_of_sockets()))
-        report.add("page.direct", "ms", _ask(HTTPConnection("127.0.0.1", site.port)))
-        report.add("socket.direct", "ms", _exchange(f"ws://127.0.0.1:{site.port}{ECHO}", None))
         stack.enter_context(_running_lab(site))
         for shape in SHAPES:
             with _reached_through(site, shape) as apache:
@@ -70,10 +68,13 @@ def measure(report: Report) -> None:
 
 def _measure_shape(report: Report, site: CampusSite, apache: RunningApache, shape: str) -> None:
     public = HTTPSConnection("localhost", apache.port, context=apache.tls)
-    report.add(f"sign_in.{shape}", "ms", [_sign_in(site) for _ in range(SIGN_INS)])
-    report.add(f"page.{shape}", "ms", _ask(public))
-    address = f"wss://localhost:{apache.port}{ECHO}"
-    report.add(f"socket.{shape}", "ms", _exchange(address, apache.tls))
+    direct = HTTPConnection("127.0.0.1", site.port)
+    report.add(f"{shape}.sign_in", "ms", [_sign_in(site) for _ in range(SIGN_INS)])
+    report.add(f"{shape}.page.direct", "ms", _ask(direct))
+    report.add(f"{shape}.page", "ms", _ask(public))
+    socket = f"127.0.0.1:{site.port}{ECHO}", f"localhost:{apache.port}{ECHO}"
+    report.add(f"{shape}.socket.direct", "ms", _exchange(f"ws://{socket[0]}", None))
+    report.add(f"{shape}.socket", "ms", _exchange(f"wss://{socket[1]}", apache.tls))
     _add_sizes(report, apache, f"{shape}.before")
     address, cookies = _events_of_the_lab(site)
     begin = time.monotonic()
@@ -81,7 +82,7 @@ def _measure_shape(report: Report, site: CampusSite, apache: RunningApache, shap
         report.add(f"{shape}.open_labs.all_connected", "s", [time.monotonic() - begin])
         time.sleep(SETTLE_SECONDS)
         _add_sizes(report, apache, f"{shape}.open_labs")
-        report.add(f"page.{shape}.with_open_labs", "ms", _ask(public))
+        report.add(f"{shape}.open_labs.page", "ms", _ask(public))
 
 
 def _add_echo(site: CampusSite, proxy_api: int, port: int) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import ssl
 import subprocess
 import sys
@@ -264,6 +265,16 @@ class RunningApache:
     def asks_for_a_password(self, answer: Answer) -> bool:
         """Whether this sends a browser to the form of the campus."""
         return answer.status == 302 and answer.location.startswith(f"{self.url}{CAMPUS}/login?")
+
+    def peak_mib(self) -> float:
+        """The most memory that any process of Apache has ever had."""
+        statuses = [
+            Path(f"/proc/{pid}/status").read_text()
+            for instance in self.instances
+            for pid in instance.pids()
+        ]
+        found = [re.search(r"VmHWM:\s+(\d+) kB", status) for status in statuses]
+        return max(int(match[1]) for match in found if match) / 1024
 
     def __enter__(self) -> Self:
         try:

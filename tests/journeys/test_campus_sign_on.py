@@ -32,7 +32,7 @@ from tests.waiting import wait_for
 pytestmark = [pytest.mark.hub, pytest.mark.docker, pytest.mark.browser]
 
 HOST = "hub.test"
-UPLOAD_MIB = 40
+UPLOAD_MIB = 200
 AWKWARD = ["Übung 1/Lösung 100% & mehr #2.txt", "Übung 1/a%2Fb c.txt"]
 """Names of files that meet every rule for addresses on the way."""
 
@@ -135,6 +135,7 @@ def test_students_sign_on_work_together_and_sign_out_of_everything(
 
         opens_and_saves_awkward_names(grace, lab)
         uploads_a_large_file(ada, lab, tmp_path)
+        assert apache.peak_mib() < UPLOAD_MIB / 2
         signs_out_of_everything(apache, grace, project_page, f"{lab}/lab/tree/{notebook}")
         sign_on(grace, "grace")
         expect(grace.locator("#jp-main-dock-panel")).to_be_visible(timeout=jupyterlab.LAB_READY)

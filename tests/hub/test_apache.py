@@ -322,6 +322,22 @@ class Body:
         return self._block if self._left >= 0 else b""
 
 
+def test_logs_know_no_tokens(apache: RunningApache) -> None:
+    referring = ("Referer", f"{apache.url}/x?code=verysecret")
+    apache.get("/hub/home?token=verysecret", referring)
+    apache.get(f"{LOGIN}?next=verysecret", apache.known_as("alice"), referring)
+    form = urlencode({"httpd_username": "alice", "httpd_password": "no"})
+    kind = ("Content-Type", "application/x-www-form-urlencoded")
+    apache.get(f"{CAMPUS}/enter", kind, referring, method="POST", body=form)
+    assert "user 'alice': authentication failure" in apache.instances[0].error_log.read_text()
+    access = apache.public.access_log
+    wait_for(lambda: access.read_text().count(f'"POST {CAMPUS}/enter"') > 1, "the last request")
+    assert '"GET /hub/home" 302' in access.read_text()
+    for instance in apache.instances:
+        for log in (instance.access_log, instance.error_log):
+            assert "verysecret" not in log.read_text()
+
+
 def test_signing_out_ends_the_session_here_and_on_campus(apache: RunningApache) -> None:
     known = apache.enter("bob", PASSWORD).cookies
     signed_in = apache.get(LOGIN, cookies=known)
@@ -376,7 +392,7 @@ def test_while_the_hub_is_away_people_are_told_and_no_longer(shape: str, path: s
             assert answer.status == 503
             assert "One moment" in answer.text
         with echo(upstream):
-            # Apache, left alone, would not look again for a minute
+            # versions of Apache that remember for a minute who was away must not
             answers = [apache.get(path, alice) for _ in range(ALL_PROCESSES)]
             assert {answer.status for answer in answers} == {200}
 

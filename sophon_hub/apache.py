@@ -56,6 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="file with the line that sets the secret header (/etc/apache2/sophon-secret.conf)",
     )
     parser.add_argument(
+        "--signed",
+        action="store_true",
+        help="sign what is sent to the hub, for assertion_mode = 'signed'; the secret stays here",
+    )
+    parser.add_argument(
         "--sign-on",
         metavar="FILE",
         help="without CoSign: file with AuthType and the module's directives"

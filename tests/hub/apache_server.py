@@ -29,7 +29,8 @@ NAMES = ("ada", "alan", "alice", "barbara", "bob", "grace")
 PEOPLE = "".join(f"{name}:{{SHA}}OTDZCF/Hx2QCPK0Vu/K5/xsEjMs=\n" for name in NAMES)
 LOGIN = "/hub/sso/login"
 """The path that Apache protects."""
-IDENTITY = ["X-Sso-User", "X-Sso-Realm", "X-Sso-Factor", "X-Sso-Name", "X-Sso-Secret"]
+IDENTITY = ["X-Sso-User", "X-Sso-Realm", "X-Sso-Factor", "X-Sso-Name", "X-Sso-Groups"]
+IDENTITY += ["X-Sso-Time", "X-Sso-Request", "X-Sso-Signature", "X-Sso-Secret"]
 FORGED = [
     *[(header, "bob") for header in IDENTITY[:-1]],
     ("X-Sso-Secret", "s" * 64),
@@ -165,7 +166,10 @@ class RunningApache:
         self._write_certificate()
         (directory / "people").write_text(PEOPLE)
         (directory / "login.html").write_text(LOGIN_PAGE)
-        (directory / "secret.conf").write_text(f'RequestHeader set X-Sso-Secret "{secret}"\n')
+        sets_secret = f'RequestHeader set X-Sso-Secret "{secret}"'
+        (directory / "secret.conf").write_text(
+            f"Define SOPHON_KEY {secret}\n" if "--signed" in words else f"{sets_secret}\n"
+        )
         (directory / "sign-on.conf").write_text(self._sign_on())
         self.instances = [
             self._instance(shape, mpm, *words) for shape, mpm in reversed(SHAPES[shape])

@@ -1,4 +1,4 @@
-"""Assertions that the web server signs: the key is never sent, and what is sent serves once.
+"""Assertions that the web server signs, so that the key itself is never sent.
 
 A signature holds for one person, one request line and half a minute. It is SHA-1 with the key
 at both ends, which is what Apache can compute without a module of its own; the attacks known on

@@ -16,6 +16,7 @@ from typing import NoReturn
 
 from tests.bench import (
     access_check,
+    apache,
     bench_image,
     keystrokes,
     lab_burst,
@@ -34,6 +35,7 @@ MEASUREMENTS: dict[str, Callable[[Report], None]] = {
     "lab_burst": lab_burst.measure,
     "memory": memory.measure,
     "keystrokes": keystrokes.measure,
+    "apache": apache.measure,
 }
 
 

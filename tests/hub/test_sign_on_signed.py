@@ -1,20 +1,17 @@
 """Signed assertions: a real Apache signs; it holds for one request and half a minute."""
 
-import base64
 import json
-import threading
 from collections.abc import Iterator
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from apache_server import PASSWORD, RunningApache
+from apache_server import SHAPES, RunningApache
 from running import RunningHub, free_ports
 from sign_on_world import Database
 from signing_on import OLD_SECRET, SECRET, Answer, ask, name_of
-from test_apache import Echo
+from upstreams import echo
 
 from sophon_hub import clock
 from sophon_hub.authenticator import TrustedProxyAuthenticator
@@ -77,21 +74,31 @@ def set_ahead(hub: RunningHub) -> Iterator[Any]:
 
 
 def apache_with(
-    hub: RunningHub, key: str, sign_on: str = "", site: str = "", **options: Any
+    hub: RunningHub,
+    key: str,
+    sign_on: str = "",
+    site: str = "",
+    *,
+    shape: str = "single-event",
+    upstream: int | None = None,
 ) -> Iterator[RunningApache]:
-    """``sign_on`` is what the sign-on module sets, ``site`` what is configured around the host."""
-    apache = RunningApache(hub, key, free_ports(), signed=True, **options)
-    for file, lines in {"sign-on.conf": sign_on, "apache.conf": site}.items():
-        with (apache.directory / file).open("a") as config:
+    """``sign_on`` is what the sign-on module sets, ``site`` what is configured around the host;
+    ``upstream`` is where requests go instead of the hub, to see what would be sent."""
+    environment = hub.environment | {"SOPHON_PORT": str(upstream or hub.port)}
+    apache = RunningApache(environment, key, free_ports(), shape, "--signed")
+    for file, lines in {
+        apache.directory / "sign-on.conf": sign_on,
+        apache.public.directory / "apache.conf": site,
+    }.items():
+        with file.open("a") as config:
             config.write(lines)
-    apache.start()
-    yield apache
-    apache.end()
+    with apache:
+        yield apache
 
 
-@pytest.fixture(scope="module")
-def apache(hub: RunningHub) -> Iterator[RunningApache]:
-    yield from apache_with(hub, SECRET)
+@pytest.fixture(scope="module", params=SHAPES)
+def apache(request: pytest.FixtureRequest, hub: RunningHub) -> Iterator[RunningApache]:
+    yield from apache_with(hub, SECRET, shape=request.param)
 
 
 @pytest.fixture(scope="module")
@@ -109,11 +116,8 @@ def false_apache(hub: RunningHub) -> Iterator[RunningApache]:
 @pytest.fixture(scope="module")
 def spied_apache(hub: RunningHub) -> Iterator[RunningApache]:
     """An Apache with the right key, behind which somebody reads what it sends to the Hub."""
-    echo = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
-    threading.Thread(target=echo.serve_forever, daemon=True).start()
-    yield from apache_with(hub, SECRET, upstream=echo.server_port)
-    echo.shutdown()
-    echo.server_close()
+    with echo() as port:
+        yield from apache_with(hub, SECRET, upstream=port)
 
 
 NAME = "Adá | Lovelace"
@@ -139,8 +143,7 @@ def open_apache(hub: RunningHub) -> Iterator[RunningApache]:
 
 
 def get(apache: RunningApache, path: str, user: str = "alice", *headers: tuple[str, str]) -> Answer:
-    word = base64.b64encode(f"{user}:{PASSWORD}".encode()).decode()
-    return ask(apache.url, path, [*headers, ("Authorization", f"Basic {word}")], tls=apache.tls)
+    return apache.get(path, *headers, apache.known_as(user))
 
 
 def sent(apache: RunningApache, path: str = PATH, user: str = "alice") -> list[tuple[str, str]]:
@@ -196,7 +199,8 @@ def test_an_open_site_around_it_does_not_open_the_protected_path(
     open_apache: RunningApache,
 ) -> None:
     answer = ask(open_apache.url, PATH, tls=open_apache.tls)
-    assert (answer.status, answer.signed_in) == (401, False)
+    assert open_apache.asks_for_a_password(answer)
+    assert not answer.signed_in
     assert get(open_apache, PATH).signed_in
 
 

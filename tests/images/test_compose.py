@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 from websockets.sync.client import connect
 
 from tests.engine import docker_client, remove_namespace
+from tests.hub.apache_server import PASSWORD, PEOPLE
 from tests.hub.running import free_ports
 from tests.images.building import run_build
 from tests.images.lab_container import docker
@@ -83,6 +84,7 @@ class ComposeSite(Site):
         }
         sample = (DEPLOY / ".env.sample").read_text()
         assert [name for name in chosen if f"{name}=" not in sample] == []
+        self.files = [DEPLOY / "compose.yaml"]
         self.env_file = directory / "env"
         self.env_file.write_text("".join(f"{name}={text}\n" for name, text in chosen.items()))
 
@@ -95,7 +97,7 @@ class ComposeSite(Site):
         recent = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
         program = ["docker-compose"] if recent.returncode else ["docker", "compose"]
         clean = {name: text for name, text in os.environ.items() if not name.startswith("SOPHON_")}
-        files = ["--env-file", str(self.env_file), "--file", str(DEPLOY / "compose.yaml")]
+        files = ["--env-file", str(self.env_file), *(f"--file={file}" for file in self.files)]
         done = subprocess.run(
             [*program, *files, *words], capture_output=True, text=True, check=False, env=clean
         )
@@ -183,7 +185,9 @@ def test_labs_outlive_a_hub_made_anew_and_nothing_is_forgotten(
     site: ComposeSite, admin: Api, lab: str
 ) -> None:
     site.compose("stop", "--timeout=10", "hub")
-    assert requests.get(site.portal, timeout=9).status_code == 503
+    away = requests.get(site.portal, timeout=9)
+    assert (away.status_code, away.headers["Retry-After"]) == (503, "5")
+    assert "The hub is being restarted" in away.text
     site.compose("up", "--detach", "--force-recreate", "--no-deps", "hub")
     # less than the minute for which Apache, left alone, remembers that a server was away
     wait_for(site.is_healthy, "the site to answer again", 40)
@@ -220,3 +224,74 @@ def test_plain_http_leads_to_tls(site: ComposeSite) -> None:
     answer = requests.get(plain, allow_redirects=False, timeout=9)
     assert answer.status_code == 301
     assert answer.headers["Location"] == f"{site.url}/hub/login"
+
+
+HUB_BEHIND_CAMPUS = """
+services:
+  hub:
+    environment:
+      SOPHON_AUTHENTICATOR: sophon-proxy
+      SOPHON_PROXY_SECRET_FILE: /srv/sophon/proxy-secret
+    volumes:
+      - {config}:/etc/sophon/jupyterhub_config.py:ro
+"""
+MAKE_SECRET = "umask 077; python3 -c 'import secrets; print(secrets.token_hex(32))'"
+
+
+def add_campus(site: ComposeSite) -> None:
+    """What an administrator does, with a file of passwords as the campus."""
+    sign_on = site.directory / "sign-on"
+    sign_on.mkdir()
+    kept = "/srv/sophon/proxy-secret"
+    site.compose("exec", "-T", "hub", "sh", "-c", f"{MAKE_SECRET} >{kept}")
+    secret = site.compose("exec", "-T", "hub", "cat", kept).strip()
+    here = {"secret": "secret.conf", "sign-on": "sign-on.conf"}
+    words = [f"--{name}=/etc/sophon/sign-on/{file}" for name, file in here.items()]
+    words += ["--certificate=/etc/sophon/tls/fullchain.pem", "--key=/etc/sophon/tls/privkey.pem"]
+    words += [f"--port={site.https_port}", f"--http-port={site.http_port}", "--host=localhost"]
+    program = ["env", "SOPHON_AUTHENTICATOR=sophon-proxy", "sophon-hub", "apache-config"]
+    written = site.compose("exec", "-T", "hub", *program, *words, "--log-file=/proc/self/fd/1")
+    (sign_on / "site.conf").write_text(written)
+    (sign_on / "secret.conf").write_text(f'RequestHeader set X-Sso-Secret "{secret}"\n')
+    (sign_on / "modules.conf").write_text(
+        "".join(
+            f"LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"
+            for name in ("auth_basic", "authn_file")
+        )
+    )
+    (sign_on / "people").write_text(PEOPLE)
+    (sign_on / "sign-on.conf").write_text(
+        "AuthType Basic\nAuthName campus\nAuthUserFile /etc/sophon/sign-on/people\n"
+    )
+    config = site.directory / "jupyterhub_config.py"
+    lines = f"""
+c.JupyterHub.public_url = "{site.url}/"
+c.TrustedProxyAuthenticator.allow_all = True
+
+configure(c)
+"""
+    ours = (REPOSITORY / "jupyterhub_config.py").read_text()
+    config.write_text(ours.replace("\nconfigure(c)\n", lines))
+    override = site.directory / "compose.override.yaml"
+    override.write_text(HUB_BEHIND_CAMPUS.format(config=config))
+    site.files.append(override)
+    with site.env_file.open("a") as file:
+        file.write(f"SOPHON_SIGN_ON_DIR={sign_on}\n")
+
+
+def test_a_campus_can_sign_people_in(site: ComposeSite) -> None:
+    add_campus(site)
+    site.start()
+    with requests.Session() as browser:
+        browser.verify = str(site.certificate)
+        browser.trust_env = False
+        assert browser.get(f"{site.url}/hub/login", timeout=30).status_code == 401
+        forged = {"X-Sso-User": "alice", "X-Sso-Secret": "s" * 64}
+        asked = browser.get(f"{site.url}/hub/sso/login", headers=forged, timeout=30)
+        assert asked.status_code == 401
+        browser.auth = ("alice", PASSWORD)
+        landed = browser.get(f"{site.url}/hub/login", timeout=30)
+        assert (landed.status_code, landed.url) == (200, site.portal)
+        me = browser.get(f"{site.portal}api/v1/me", timeout=30).json()
+        assert me["username"] == "alice"
+        assert [cookie.name for cookie in browser.cookies if not cookie.secure] == []

@@ -33,6 +33,7 @@ class Site:
 
     directory: Path
     environment: dict[str, str] = field(default_factory=dict)
+    config_file: Path = REPOSITORY / "jupyterhub_config.py"
 
     def __post_init__(self) -> None:
         self.namespace = f"journey-{secrets.token_hex(4)}"
@@ -92,7 +93,7 @@ class Site:
         )
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "jupyterhub", "--config", "jupyterhub_config.py"],
+                [sys.executable, "-m", "jupyterhub", "--config", str(self.config_file)],
                 cwd=REPOSITORY,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,

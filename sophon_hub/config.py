@@ -180,7 +180,8 @@ def _wire_addresses(c: Config, settings: Sophon, addresses: Addresses) -> None:
 def _wire_access(c: Config, settings: Sophon) -> None:
     accounts = names.ALL_ACCOUNTS_GROUP
     c.JupyterHub.authenticator_class = make_authenticator(settings.authenticator)
-    c.Authenticator.admin_users = {settings.admin_user}
+    if settings.admin_user:
+        c.Authenticator.admin_users = {settings.admin_user}
     c.JupyterHub.extra_user_scopes = {f"access:services!service={PORTAL}"}
     kinds = [kind.__name__ for kind in c.JupyterHub.authenticator_class.mro()]
     if not any(c[name].get("manage_groups") for name in kinds if name in c):

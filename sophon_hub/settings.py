@@ -159,9 +159,9 @@ class Sophon(Configurable):
     ).tag(config=True)
 
     admin_user = Unicode(
-        "admin",
-        help="""Name of the first administrator. With local accounts it is created at the first
-        start, with a generated password written to ``admin-password`` in the data directory.""",
+        help="""Name of the first administrator: ``admin`` with local accounts, where it is created
+        at the first start, with a generated password written to ``admin-password`` in the data
+        directory. With any other authenticator nobody until you say who.""",
     ).tag(config=True)
 
     open_signup = Bool(
@@ -229,6 +229,11 @@ class Sophon(Configurable):
     @default("database_url")
     def _default_database_url(self) -> str:
         return f"sqlite:///{self.data_dir}/sophon.sqlite"
+
+    @default("admin_user")
+    def _first_administrator(self) -> str:
+        # another authenticator may give this name to whoever asks for it
+        return "admin" if self.authenticator == "sophon-local" else ""
 
     @default("hub_database_url")
     def _default_hub_database_url(self) -> str:

@@ -53,6 +53,13 @@ class SophonOAuthenticator(SophonAuthenticatorMixin, GenericOAuthenticator):
 
     async def get_user_groups(self, auth_state: dict[str, Any]) -> set[str]:
         """The names among what the provider says about groups; numbers are none."""
+        key = self.auth_state_groups_key
+        if isinstance(key, str):
+            found: Any = auth_state
+            for part in key.split("."):
+                found = found.get(part) if isinstance(found, dict) else None
+            if isinstance(found, str):  # the only group; OAuthenticator would take its letters
+                return {found}
         return {name for name in await super().get_user_groups(auth_state) if isinstance(name, str)}
 
     async def authenticate(

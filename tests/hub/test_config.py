@@ -87,6 +87,17 @@ def test_a_data_directory_that_others_can_enter_is_refused(
     wire(process_settings)
 
 
+def test_a_name_makes_an_administrator_only_where_the_hub_itself_gives_names(
+    process_settings: Sophon,
+) -> None:
+    assert wire(process_settings).Authenticator.admin_users == {"admin"}
+    # with any other authenticator somebody else decides who is called admin
+    theirs = Sophon(data_dir=process_settings.data_dir, authenticator="dummy")
+    assert "admin_users" not in wire(theirs).Authenticator
+    theirs = Sophon(data_dir=process_settings.data_dir, authenticator="dummy", admin_user="ada")
+    assert wire(theirs).Authenticator.admin_users == {"ada"}
+
+
 def test_services_get_all_settings_and_never_administer(process_settings: Sophon) -> None:
     services = {service["name"]: service for service in wire(process_settings).JupyterHub.services}
     assert set(services) == {"sophon", "sophon-worker"}

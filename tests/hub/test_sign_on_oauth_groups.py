@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from openid_provider import ADA, Provider
 from running import RunningHub
 from sign_on_world import Database
-from test_oauth import ADA, Provider
 from traitlets.config import Config
 
 from sophon_hub import names
@@ -42,30 +42,14 @@ def claims(provider: Provider, *groups: str) -> None:
     provider.claims = ADA | {"groups": [*groups], "resource_access": {"roles": [*groups]}}
 
 
-@pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    provider = Provider()
-    yield provider
-    provider.shutdown()
-    provider.server_close()
-
-
 @pytest.fixture(scope="module", params=[ROLES, GROUPS], ids=["no hub groups", "managed groups"])
 def hub(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, provider: Provider
 ) -> Iterator[RunningHub]:
     config = f"""
-{request.param}{REFRESHING}
+{provider.config()}{request.param}{REFRESHING}
 c.SophonOAuthenticator.allow_all = True
-c.SophonOAuthenticator.client_id = "sophon"
-c.SophonOAuthenticator.client_secret = "client-secret"
-c.SophonOAuthenticator.authorize_url = "{provider.url}/authorize"
-c.SophonOAuthenticator.token_url = "{provider.url}/token"
-c.SophonOAuthenticator.userdata_url = "{provider.url}/userinfo"
-c.SophonOAuthenticator.username_claim = "preferred_username"
 """
-    if request.param is GROUPS:
-        config += 'c.SophonOAuthenticator.auth_state_groups_key = "oauth_user.groups"\n'
     hub = RunningHub(tmp_path_factory.mktemp("oauth"), config=config, authenticator="sophon-oauth")
     hub.environment["JUPYTERHUB_CRYPT_KEY"] = secrets.token_hex(32)
     hub.start()
@@ -91,15 +75,15 @@ def test_claims_become_memberships_at_the_sign_in(
 ) -> None:
     claims(provider, "staff", "chess")
     browser = hub.browser()
-    browser.page("/hub/oauth_login")
+    provider.sign_in(browser)
     assert browser.name() == "ada"
     has(database, physics="member")
     claims(provider, "sophon-accounts")
-    hub.browser().page("/hub/oauth_login")
+    provider.sign_in(hub.browser())
     has(database, maths="member")
     assert names.ALL_ACCOUNTS_GROUP not in database.hub_groups("ada")
     claims(provider)
-    hub.browser().page("/hub/oauth_login")
+    provider.sign_in(hub.browser())
     has(database)
 
 
@@ -108,7 +92,7 @@ def test_a_refresh_follows_the_claims_without_a_new_sign_in(
 ) -> None:
     claims(provider)
     browser = hub.browser()
-    browser.page("/hub/oauth_login")
+    provider.sign_in(browser)
     has(database)
     before = len(database.events("person:sign-in"))
 
@@ -122,8 +106,10 @@ def test_a_refresh_follows_the_claims_without_a_new_sign_in(
         wait_for(look, f"ada in {wanted}", 15)
 
     claims(provider, "staff")
+    provider.tell()
     sees(physics="member")
     claims(provider, "heads", "staff")
+    provider.tell()
     sees(physics="owner")
     assert len(database.events("person:sign-in")) == before
     assert "Traceback" not in hub.log_file.read_text()
@@ -132,7 +118,7 @@ def test_a_refresh_follows_the_claims_without_a_new_sign_in(
 def test_signing_out_is_recorded(hub: RunningHub, provider: Provider, database: Database) -> None:
     claims(provider)
     browser = hub.browser()
-    browser.page("/hub/oauth_login")
+    provider.sign_in(browser)
     before = len(database.events("person:sign-out"))
     browser.page("/hub/logout")
     assert [event.subject for event in database.events("person:sign-out")[before:]] == ["ada"]

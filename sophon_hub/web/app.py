@@ -139,6 +139,7 @@ def make_app(portal: Portal) -> Application:
     if addresses.domain:
         # whether all is well is asked at any host: the machine itself has another name
         application.add_handlers(".*", [rule for rule in rules if rule.name == HEALTH])
-        rules.append(url(".*", nothing_here, {"portal": portal}))
+        inside = f"{re.escape(portal.prefix.rstrip('/'))}(?:/.*)?"
+        rules.append(url(inside, nothing_here, {"portal": portal}))
     application.add_handlers(re.escape(addresses.domain) or ".*", rules)
     return application

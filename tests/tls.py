@@ -19,9 +19,9 @@ CHROMIUM_RESOLVES = (
 
 
 def write_certificate(directory: Path) -> tuple[Path, Path]:
-    """A certificate for the domain and all names below it, and its key."""
+    """A certificate for the domain, all names below it and loopback, and its key."""
     certificate, key = directory / "certificate.pem", directory / "key.pem"
-    names = f"subjectAltName=DNS:{DOMAIN},DNS:*.{DOMAIN}"
+    names = f"subjectAltName=DNS:{DOMAIN},DNS:*.{DOMAIN},IP:127.0.0.1"
     words = f"req -x509 -nodes -days 2 -subj /CN={DOMAIN} -addext {names} -newkey ec"
     curve = f"-pkeyopt ec_paramgen_curve:prime256v1 -keyout {key} -out {certificate}"
     subprocess.run(["openssl", *f"{words} {curve}".split()], check=True, capture_output=True)

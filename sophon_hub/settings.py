@@ -87,10 +87,9 @@ class Sophon(Configurable):
     ).tag(config=True)
 
     subdomain_host = Unicode(
-        help="""Gives each project's labs, and each person's own lab, a domain below this address,
-        such as ``https://hub.example.edu``: scripts in a lab then cannot act at the portal or in
-        other labs as the person who looks at it. Needs DNS, and with https a certificate, for
-        ``*.hub.example.edu``. Includes public_url.""",
+        help="""Gives each project's labs, and each person's own, a domain below this address, such
+        as ``https://hub.example.edu``, so that scripts in labs cannot act elsewhere as the person
+        who looks. Needs DNS and a certificate for ``*.hub.example.edu``; includes public_url.""",
     ).tag(config=True)
 
     spawner = Enum(

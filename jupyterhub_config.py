@@ -13,6 +13,8 @@ c = get_config()  # noqa: F821 - JupyterHub defines it for this file
 # c.Sophon.data_dir = "/var/lib/sophon-hub"
 # c.Sophon.port = 8000
 # c.Sophon.base_url = "/"
+# c.Sophon.public_url = "https://hub.example.edu/"
+# c.Sophon.subdomain_host = "https://hub.example.edu"  # see docs/admins.md
 
 # A web server with TLS in front of a hub on loopback; or a certificate of the hub's own
 # c.Sophon.public_url = "https://hub.example.edu/"

@@ -65,6 +65,11 @@ class Addresses:
         """Whether people use https, as far as the settings say."""
         return self.origin.startswith("https://")
 
+    @property
+    def keeps_cookies_apart(self) -> bool:
+        """Whether cookies can be, and have to be, protected from those that labs could set."""
+        return bool(self.domain) and self.is_https
+
     def server_origin(self, username: str) -> str:
         """Origin of a hub user's servers; empty when it is that of everything."""
         if not self.domain:

@@ -16,6 +16,7 @@ from traitlets.config import Config
 from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 
 from sophon_hub import apache, demo, preflight, startup
+from sophon_hub.addresses import Addresses
 from sophon_hub.authenticator.first_accounts import ADMIN_PASSWORD_FILE
 from sophon_hub.settings import PREFIX, BadSetting, Sophon
 from sophon_hub.store import schema
@@ -99,7 +100,8 @@ def announce(settings: Sophon) -> None:
             if os.getppid() != starter or time.monotonic() > deadline:
                 return
             time.sleep(0.25)
-    lines = ["", f"Sophon Hub is ready: {public}{settings.base_url}", ""]
+    address = Addresses.of(settings).public_url or public + settings.base_url
+    lines = ["", f"Sophon Hub is ready: {address}", ""]
     sample = settings.data_path / demo.PASSWORDS_FILE
     if sample.exists():
         lines += [f"  {name:8}{word}" for name, word in demo.read_passwords(sample).items()]

@@ -12,7 +12,7 @@ from typing import Any
 from jupyterhub.app import JupyterHub
 from traitlets.config import Config
 
-from sophon_hub import names, paths, preflight, startup
+from sophon_hub import hub_pages, names, paths, preflight, startup
 from sophon_hub.addresses import PORTAL, Addresses, subdomain_hook
 from sophon_hub.authenticator import LocalAuthenticator, make_authenticator
 from sophon_hub.authenticator.first_accounts import prepare_accounts
@@ -64,6 +64,7 @@ def wire(c: Config, settings: Sophon, *, starting: bool) -> Sophon:
         _check_database(settings)
         use_settings(settings)
         startup.watch_services_closely()
+        hub_pages.watch_scripts()
     _wire_hub(c, settings, hub_host)
     _wire_proxy(c, settings)
     _wire_addresses(c, settings, Addresses.of(settings))
@@ -163,6 +164,7 @@ def _proxy_command() -> str:
 
 
 def _wire_addresses(c: Config, settings: Sophon, addresses: Addresses) -> None:
+    hub_pages.wire_pages(c, addresses)
     if addresses.public_url:
         c.JupyterHub.public_url = addresses.public_url
     if not addresses.domain:

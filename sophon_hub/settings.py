@@ -82,15 +82,14 @@ class Sophon(Configurable):
     base_url = Unicode("/", help="Path below which everything is served.").tag(config=True)
 
     public_url = Unicode(
-        help="""The address people use, such as ``https://hub.example.edu/``, with base_url as its
-        path. Set it behind a web server with TLS: then all cookies are for https only.""",
+        help="""Address people use, such as ``https://hub.example.edu/``, with base_url as its path.
+        Set it behind a web server with TLS: then all cookies are for https only.""",
     ).tag(config=True)
 
     subdomain_host = Unicode(
-        help="""Gives each project's labs, and each person's own lab, a domain of their own below
-        this address, such as ``https://hub.example.edu``: then a script in a lab cannot act as
-        the person who looks at it at the portal or in other labs. Needs DNS, and with https a
-        certificate, for ``*.hub.example.edu``. Includes public_url.""",
+        help="""Gives each project's labs, and each person's own, a domain below this address, such
+        as ``https://hub.example.edu``, so that scripts in labs cannot act elsewhere as the person
+        who looks. Needs DNS and a certificate for ``*.hub.example.edu``; includes public_url.""",
     ).tag(config=True)
 
     spawner = Enum(

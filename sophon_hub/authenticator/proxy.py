@@ -85,7 +85,7 @@ class TrustedProxyAuthenticator(SophonAuthenticatorMixin, ProxyTraits, Authentic
         except BadSetting as error:
             raise SystemExit(f"sophon-hub: {error.detail}") from None
         if not app.public_url.startswith("https://"):
-            self.log.warning("c.JupyterHub.public_url is no https address: cookies are not Secure.")
+            self.log.warning("public_url is no https address, so cookies are not Secure.")
         ours = f"/{self.route}"
         return [
             ("/logout", proxy_handlers.SignOutHandler),

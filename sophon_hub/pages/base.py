@@ -107,7 +107,7 @@ class PageHandler(BaseHandler):
             path=self.portal.prefix,
             httponly=True,
             samesite="Lax",
-            secure=get_browser_protocol(self.request) == "https",
+            secure=self.portal.addresses.is_https or get_browser_protocol(self.request) == "https",
         )
 
     # -- answers

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from traitlets import Bool
 
 from sophon_hub import names
+from sophon_hub.addresses import Addresses
 from sophon_hub.settings import Sophon
 from sophon_hub.spawner import records
 from sophon_hub.spawner.access import ensure_role, skip_consent
@@ -76,6 +77,7 @@ class ProjectMixin(AnySpawner):
                 skip_consent(self)
             self.default_url = "/lab"
             self._set_argument("--HubOAuth.cache_max_age", settings.access_cache_seconds)
+            self._protect_pages(settings)
             return await self.start_plan(plan)
         finally:
             board.close()
@@ -105,6 +107,18 @@ class ProjectMixin(AnySpawner):
     def _set_argument(self, name: str, value: object) -> None:
         kept = [argument for argument in self.args if not argument.startswith(f"{name}=")]
         self.args = [*kept, f"{name}={value}"]
+
+    def _protect_pages(self, settings: Sophon) -> None:
+        """Headers and cookies of the lab's own pages; what a site passes itself stays."""
+        name = "--ServerApp.tornado_settings"
+        if any(argument.startswith(f"{name}=") for argument in self.args):
+            return
+        # its scripts read the word against forgery from the cookie, so that is not HttpOnly
+        cookies: dict[str, object] = {"samesite": "Lax"}
+        if Addresses.of(settings).is_https:
+            cookies["secure"] = True
+        headers = {"Referrer-Policy": "same-origin"}  # addresses tell the names of projects
+        self._set_argument(name, {"headers": headers, "xsrf_cookie_kwargs": cookies})
 
     async def _make_plan(self) -> LaunchPlan:
         settings = self.sophon()

@@ -18,16 +18,16 @@ from sophon_hub.addresses import Addresses
 from sophon_hub.secret_files import read_or_make_secret
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import make_engine
+from sophon_hub.web import security
 from sophon_hub.web.elsewhere import Elsewhere
 from sophon_hub.web.handlers import METHODS, BaseHandler
 from sophon_hub.web.portal import Portal
 from sophon_hub.web.routes import NOT_FOUND, ROUTES
 
+HEALTH = "api-health"
 STATIC = Path(__file__).resolve().parent.parent / "static"
 
 OTHER = "other"
-
-_SCRIPT_TAG = re.compile(r"<script\b")
 
 
 class NonceLoader(BaseLoader):
@@ -45,7 +45,7 @@ class NonceLoader(BaseLoader):
     ) -> tuple[str, str | None, Callable[[], bool] | None]:
         """The template's source with nonces."""
         source, filename, uptodate = self.inner.get_source(environment, template)
-        return _SCRIPT_TAG.sub('<script nonce="{{ csp_nonce }}"', source), filename, uptodate
+        return security.mark_scripts(source, "{{ csp_nonce }}"), filename, uptodate
 
 
 class PortalApplication(Application):
@@ -98,7 +98,10 @@ def make_templates() -> Environment:
 
 def make_portal(settings: Sophon, hub_auth: HubOAuth | None = None) -> Portal:
     """The portal's parts, for a process that the Hub started as a service."""
+    addresses = Addresses.of(settings)
     hub_auth = hub_auth or HubOAuth.instance(cache_max_age=settings.access_cache_seconds)
+    hub_auth.cookie_options = security.cookie_options(is_https=addresses.is_https)
+    hub_auth.cookie_host_prefix_enabled = addresses.keeps_cookies_apart
     return Portal(
         settings=settings,
         engine=make_engine(settings.database_url),
@@ -106,7 +109,7 @@ def make_portal(settings: Sophon, hub_auth: HubOAuth | None = None) -> Portal:
         templates=make_templates(),
         prefix=hub_auth.base_url,
         hub_prefix=hub_auth.hub_prefix,
-        addresses=Addresses.of(settings),
+        addresses=addresses,
     )
 
 
@@ -119,22 +122,24 @@ def make_app(portal: Portal) -> Application:
     static = url_path_join(portal.prefix, "static/(.*)")
     rules.append(url(static, StaticFiles, {"path": STATIC}, name="static"))
     nothing_here = import_object(NOT_FOUND)
-    domain = portal.addresses.domain
+    addresses = portal.addresses
     application = PortalApplication(
         portal,
         rules,
-        default_handler_class=Elsewhere if domain else nothing_here,
+        default_handler_class=Elsewhere if addresses.domain else nothing_here,
         default_handler_args={"portal": portal},
         cookie_secret=read_or_make_secret(
             portal.settings.prepare_data_dir() / "portal-cookie-secret"
         ),
+        # pages hand the word to their scripts themselves
+        xsrf_cookie_kwargs=security.cookie_options(is_https=addresses.is_https)
+        | {"httponly": True},
         compress_response=True,
     )
-    if domain:
-        # by number this machine looks whether all is well; a lab is never there
-        hosts = rf"{re.escape(domain)}|localhost|127\.0\.0\.1|::1"
-        rules.append(url(".*", nothing_here, {"portal": portal}))
-    else:
-        hosts = ".*"
-    application.add_handlers(hosts, rules)
+    if addresses.domain:
+        # whether all is well is asked at any host: the machine itself has another name
+        application.add_handlers(".*", [rule for rule in rules if rule.name == HEALTH])
+        inside = f"{re.escape(portal.prefix.rstrip('/'))}(?:/.*)?"
+        rules.append(url(inside, nothing_here, {"portal": portal}))
+    application.add_handlers(re.escape(addresses.domain) or ".*", rules)
     return application

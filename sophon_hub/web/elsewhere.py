@@ -11,6 +11,7 @@ from tornado.web import RequestHandler
 from sophon_hub.web import security
 from sophon_hub.web.portal import Portal
 
+STARTING_SECONDS = 2
 NOT_RUNNING = 424
 """What the Hub answers to a request for a server that does not run."""
 
@@ -29,7 +30,11 @@ class Elsewhere(RequestHandler):
     def prepare(self) -> None:
         """Answer; there is nothing that depends on the method alone."""
         request, base = self.request, self.addresses.base_url
-        if request.method in {"GET", "HEAD"} and request.path in {"/", base}:
+        if request.host_name == self.addresses.domain:
+            # the proxy knows the portal before the Hub
+            self.set_header("Retry-After", str(STARTING_SECONDS))
+            self._refuse(503, "The hub is just starting; please try again.")
+        elif request.method in {"GET", "HEAD"} and request.path in {"/", base}:
             self.redirect(self.addresses.public_url)
         elif not request.path.startswith(f"{base}user/"):
             self._refuse(404, "There is nothing here.")

@@ -37,16 +37,22 @@ def free_ports() -> int:
 class RunningHub:
     """Starts and ends `jupyterhub` with a data directory and ports of its own."""
 
-    def __init__(self, directory: Path, *, config: str = "", **settings: str) -> None:
-        """``config`` are lines that the site has written above the call of `configure`."""
-        self.port = free_ports()
+    def __init__(
+        self, directory: Path, *, config: str = "", origin: str = "", **settings: str
+    ) -> None:
+        """``config`` are lines that the site has written above the call of `configure`.
+
+        ``origin`` is where people find it, without the port, when not on loopback by number.
+        """
+        self.port = int(settings.pop("port", 0)) or free_ports()
         self.data = directory / "data"
         self.log_file = directory / "hub.log"
         self.config_file = directory / "jupyterhub_config.py"
         ours = REPOSITORY / "jupyterhub_config.py"
         call = "\nconfigure(c)\n"
         self.config_file.write_text(ours.read_text().replace(call, f"{config}\n{call}"))
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{origin or 'http://127.0.0.1'}:{self.port}"
+        self.certificate: Path | None = None
         self.process: subprocess.Popen[bytes] | None = None
         clean = {name: text for name, text in os.environ.items() if not name.startswith(PREFIX)}
         self.environment = clean | {
@@ -108,7 +114,7 @@ class RunningHub:
         """Whether the portal answers through the proxy."""
         try:
             health = f"{self.url}/services/sophon/api/v1/health"
-            return requests.get(health, timeout=5).status_code == 200
+            return self.browser().get(health, timeout=5).status_code == 200
         except requests.ConnectionError:
             return False
 
@@ -121,7 +127,9 @@ class RunningHub:
 
     def browser(self) -> "Browser":
         """Somebody with cookies of their own."""
-        return Browser(self.url)
+        browser = Browser(self.url)
+        browser.verify = str(self.certificate) if self.certificate else True
+        return browser
 
     def admin_password(self) -> str:
         return (self.data / "admin-password").read_text().strip()
@@ -133,6 +141,7 @@ class Browser(requests.Session):
     def __init__(self, origin: str) -> None:
         super().__init__()
         self.origin = origin
+        self.trust_env = False  # else an environment's certificates come before ours
 
     def page(self, path: str, **options: Any) -> requests.Response:
         return self.get(self.origin + path, timeout=30, **options)

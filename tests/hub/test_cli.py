@@ -234,5 +234,7 @@ def test_announce_prints_how_to_sign_in_once_the_hub_answers(tmp_path: Path) -> 
         refused = hub.command("check")
         assert refused.returncode == 1
         assert "already running" in refused.stderr
+        hub.environment["SOPHON_PUBLIC_URL"] = "https://hub.example.edu"
+        assert "Sophon Hub is ready: https://hub.example.edu/\n" in hub.command("announce").stdout
     finally:
         hub.end()

@@ -2,7 +2,7 @@
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.engine import docker_client, remove_namespace
 from tests.journeys.site import Api, Site
+from tests.tls import CHROMIUM_RESOLVES, domain_is_here
 
 CHROMIUM = "/usr/bin/chromium"
 CHROMIUM_ARGUMENTS = [
@@ -21,20 +22,42 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    CHROMIUM_RESOLVES,
 ]
+
+ONE_ORIGIN, SUBDOMAINS = "one origin", "subdomains"
+in_both_modes = pytest.mark.parametrize("site", [ONE_ORIGIN, SUBDOMAINS], indirect=True)
+"""Marks a journey that is made with one origin, and with one for each project's labs."""
+with_subdomains = pytest.mark.parametrize("site", [SUBDOMAINS], indirect=True)
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A hub with Docker, that ends and leaves nothing behind."""
-    site = Site(tmp_path_factory.mktemp("site"), {"SOPHON_RECONCILE_SECONDS": "5"})
-    try:
-        site.start()
-        yield site
-    finally:
-        site.stop()
-        with contextlib.closing(docker_client()) as engine:
-            remove_namespace(engine, site.namespace)
+def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Site]]:
+    """Hubs with Docker, one of each mode that is asked for, that end and leave nothing behind."""
+    made: dict[str, Site] = {}
+
+    def site_of(mode: str) -> Site:
+        if mode not in made:
+            directory = tmp_path_factory.mktemp("site")
+            environment = {"SOPHON_RECONCILE_SECONDS": "5"}
+            made[mode] = Site(directory, environment, subdomains=mode == SUBDOMAINS)
+            made[mode].start()
+        return made[mode]
+
+    with domain_is_here():
+        try:
+            yield site_of
+        finally:
+            for site in made.values():
+                site.stop()
+                with contextlib.closing(docker_client()) as engine:
+                    remove_namespace(engine, site.namespace)
+
+
+@pytest.fixture
+def site(request: pytest.FixtureRequest, sites: Callable[[str], Site]) -> Site:
+    """A hub with Docker; with one origin unless the journey is marked."""
+    return sites(getattr(request, "param", ONE_ORIGIN))
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +105,17 @@ class Workplace:
 
 
 @pytest.fixture(scope="session")
-def ada(site: Site) -> Api:
+def token_holders() -> dict[str, Api]:
+    """Ada at each hub: making a token takes a sign-in."""
+    return {}
+
+
+@pytest.fixture
+def ada(site: Site, token_holders: dict[str, Api]) -> Api:
     """Ada, who owns what the journeys are about."""
-    return site.api("ada")
+    if site.url not in token_holders:
+        token_holders[site.url] = site.api("ada")
+    return token_holders[site.url]
 
 
 @pytest.fixture

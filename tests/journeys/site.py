@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from tests.tls import DOMAIN, write_certificate
 from tests.waiting import free_port, wait_for
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -29,11 +31,16 @@ START_SECONDS = 90
 
 @dataclass
 class Site:
-    """Hub, proxy, portal and worker with a data directory, ports and a namespace of their own."""
+    """Hub, proxy, portal and worker with a data directory, ports and a namespace of their own.
+
+    With ``subdomains`` it has a domain and TLS, and each project's labs an origin of their own;
+    else everything is at one number and port. `tests.tls.domain_is_here` leads there.
+    """
 
     directory: Path
     environment: dict[str, str] = field(default_factory=dict)
     config_file: Path = REPOSITORY / "jupyterhub_config.py"
+    subdomains: bool = False
 
     def __post_init__(self) -> None:
         self.namespace = f"journey-{secrets.token_hex(4)}"
@@ -66,11 +73,33 @@ class Site:
             "SOPHON_ACCOUNTS_FILE": str(accounts),
             **self.environment,
         }
+        self._options: list[str] = []
+        self.certificate: Path | None = None
+        if self.subdomains:
+            self.certificate, key = write_certificate(self.directory)
+            self._environment["SOPHON_SUBDOMAIN_HOST"] = self.url
+            self._options = [f"--JupyterHub.ssl_cert={self.certificate}"]
+            self._options += [f"--JupyterHub.ssl_key={key}"]
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
+        if self.subdomains:
+            return f"https://{DOMAIN}:{self.port}"
         return f"http://127.0.0.1:{self.port}"
+
+    def lab_url(self, lab: str) -> str:
+        """Address of a lab, given by its path in the API, without a slash at the end."""
+        _, project, _, slug = lab.split("/")
+        origin = self.url.replace("://", f"://project-{project}.") if self.subdomains else self.url
+        return f"{origin}/user/project-{project}/{slug}"
+
+    def session(self) -> requests.Session:
+        """Somebody with cookies of their own, who trusts this site's certificate."""
+        session = requests.Session()
+        session.trust_env = False
+        session.verify = str(self.certificate) if self.certificate else True
+        return session
 
     @property
     def portal(self) -> str:
@@ -93,7 +122,10 @@ class Site:
         )
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "jupyterhub", "--config", str(self.config_file)],
+                [
+                    *(sys.executable, "-m", "jupyterhub", "--config", str(self.config_file)),
+                    *self._options,
+                ],
                 cwd=REPOSITORY,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -106,8 +138,9 @@ class Site:
     def is_healthy(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, self.log_file.read_text()[-4000:]
-        with contextlib.suppress(requests.RequestException):
-            return requests.get(f"{self.portal}api/v1/health", timeout=5).status_code == 200
+        with contextlib.suppress(requests.RequestException), self.session() as session:
+            parts = (f"{self.url}/hub/health", f"{self.portal}api/v1/health")
+            return all(session.get(part, timeout=5).status_code == 200 for part in parts)
         return False
 
     def kill_hub(self) -> None:
@@ -149,7 +182,7 @@ class Site:
 
     def api(self, username: str | None = None) -> "Api":
         """The REST API as this person, who signs in and makes a token at the Hub; or a guest."""
-        session = requests.Session()
+        session = self.session()
         if username is not None:
             session.headers["Authorization"] = f"Bearer {self._token(username)}"
         return Api(self, session)
@@ -167,13 +200,12 @@ class Site:
 
     def visit(self, username: str, lab: str) -> "LabVisit":
         """A session of this person for a lab, given by its path in the API."""
-        _, project, _, slug = lab.split("/")
-        browser = requests.Session()
+        browser = self.session()
         self.sign_in(browser, username)
-        return LabVisit(f"{self.url}/user/project-{project}/{slug}", browser)
+        return LabVisit(self.lab_url(lab), browser)
 
     def _token(self, username: str) -> str:
-        with requests.Session() as browser:
+        with self.session() as browser:
             self.sign_in(browser, username)
             made = browser.post(
                 f"{self.url}/hub/api/users/{username}/tokens",
@@ -190,7 +222,10 @@ class Site:
     ) -> Iterator[Page]:
         """A browser window of somebody who has signed in on the login page; or of a guest."""
         context: BrowserContext = browser.new_context(
-            base_url=self.url, viewport={"width": 1280, "height": 900}, **options
+            base_url=self.url,
+            viewport={"width": 1280, "height": 900},
+            ignore_https_errors=self.subdomains,
+            **options,
         )
         context.set_default_timeout(20_000)
         page = context.new_page()
@@ -239,7 +274,7 @@ class LabVisit:
         return str(answer.json()["content"])
 
     def _xsrf(self) -> str:
-        path = "/" + self.url.split("/", 3)[3] + "/"
+        path = urlsplit(self.url).path + "/"
         return next(
             cookie.value or ""
             for cookie in self.session.cookies
@@ -280,6 +315,10 @@ class Api:
         answer = self.request("POST", f"{lab}/start")
         assert answer.status_code in (200, 202), answer.text
         self.wait_for_state(lab, "running")
+
+    def open(self, lab: str) -> str:
+        """The whole address at which the portal says that a lab is entered."""
+        return urljoin(self.site.url, self.expect(200, "POST", f"{lab}/open")["url"])
 
     def stop(self, lab: str) -> None:
         """Stop a lab and wait until it has stopped."""

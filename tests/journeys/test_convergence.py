@@ -8,7 +8,7 @@ import requests
 from docker.api.client import APIClient
 
 from sophon_hub.clock import rfc3339, utcnow
-from tests.journeys.conftest import Workplace
+from tests.journeys.conftest import Workplace, in_both_modes
 from tests.journeys.site import Api, Site
 from tests.waiting import wait_for
 
@@ -39,6 +39,7 @@ def test_files_are_there_after_a_stop_and_a_start(site: Site, ada: Api, workplac
     assert again.read("thesis.txt") == "chapter one"
 
 
+@in_both_modes
 def test_who_is_removed_is_refused_within_thirty_seconds_and_others_stay(
     site: Site, ada: Api, workplace: Workplace
 ):

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.journeys import jupyterlab
-from tests.journeys.conftest import Workplace
+from tests.journeys.conftest import Workplace, in_both_modes
 from tests.journeys.pictures import keep_picture
 from tests.journeys.site import Api, Site
 
@@ -46,6 +46,7 @@ def create_and_start_lab(page: Page, name: str) -> str:
     return page.url.split("/lab", 1)[0]
 
 
+@in_both_modes
 def test_two_people_edit_one_notebook_and_a_stranger_cannot(site: Site, browser: Browser):
     mark = secrets.token_hex(3)
     group, project = f"Number theory {mark}", f"Bernoulli {mark}"
@@ -159,7 +160,7 @@ def test_a_kernel_lives_through_a_killed_hub(
     site: Site, browser: Browser, ada: Api, workplace: Workplace
 ):
     ada.start(workplace.lab)
-    url = site.url + ada.expect(200, "POST", f"{workplace.lab}/open")["url"]
+    url = ada.open(workplace.lab)
     with site.browser_of(browser, "ada") as page:
         jupyterlab.enter(page, url)
         notebook = jupyterlab.new_notebook(page)

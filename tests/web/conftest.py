@@ -9,7 +9,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -142,12 +142,12 @@ class Site:
 
     def browser(self, username: str, *, session_id: str = "s1") -> Client:
         """A client with the session cookies of this person; ``xsrf_of`` gives its XSRF token."""
-        token = self.hub.token(username)
+        token, name = self.hub.token(username), self.portal.hub_auth.cookie_name
         secret = self.app.settings["cookie_secret"]
         xsrf_id = f"{session_id}:{hashlib.sha256(token.encode()).hexdigest()}"
         signed = create_signed_value(secret, "_xsrf", xsrf_id)
         cookies = {
-            COOKIE: create_signed_value(secret, COOKIE, token).decode(),
+            name: create_signed_value(secret, name, token).decode(),
             "_xsrf": base64.urlsafe_b64encode(signed).rstrip(b"=").decode(),
             "jupyterhub-session-id": session_id,
         }
@@ -201,12 +201,11 @@ def xsrf_of(browser: Client) -> str:
     return SimpleCookie(browser.headers["Cookie"])["_xsrf"].value
 
 
-@pytest.fixture(scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    """The portal of a module, without a database."""
+@asynccontextmanager
+async def serving(settings: Sophon) -> AsyncIterator[Site]:
+    """A portal with these settings, without a database."""
     hub = StubHub()
     hub.start()
-    settings = Sophon(data_dir=str(tmp_path_factory.mktemp("portal")))
     hub_auth = HubOAuth(
         api_url=hub.api_url,
         api_token=SERVICE_TOKEN,
@@ -228,6 +227,13 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site
     await JupyterHubHTTPClient.loop_instance().close()
     AsyncHTTPClient().close()
     portal.executor.shutdown()
+
+
+@pytest.fixture(scope="module")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    """The portal of a module, without a database."""
+    async with serving(Sophon(data_dir=str(tmp_path_factory.mktemp("portal")))) as site:
+        yield site
 
 
 def load(engine: Engine, path: Path) -> None:

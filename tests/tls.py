@@ -1,0 +1,44 @@
+"""Certificates for tests, and names that lead to this machine."""
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+DOMAIN = "hub.test"
+"""Reserved for tests (RFC 6761): no name server has it."""
+
+OTHER_DOMAIN = "elsewhere.test"
+
+CHROMIUM_RESOLVES = (
+    f"--host-resolver-rules=MAP {DOMAIN} 127.0.0.1, MAP *.{DOMAIN} 127.0.0.1,"
+    f" MAP {OTHER_DOMAIN} 127.0.0.1"
+)
+
+
+def write_certificate(directory: Path) -> tuple[Path, Path]:
+    """A certificate for the domain, all names below it and loopback, and its key."""
+    certificate, key = directory / "certificate.pem", directory / "key.pem"
+    names = f"subjectAltName=DNS:{DOMAIN},DNS:*.{DOMAIN},IP:127.0.0.1"
+    words = f"req -x509 -nodes -days 2 -subj /CN={DOMAIN} -addext {names} -newkey ec"
+    curve = f"-pkeyopt ec_paramgen_curve:prime256v1 -keyout {key} -out {certificate}"
+    subprocess.run(["openssl", *f"{words} {curve}".split()], check=True, capture_output=True)
+    return certificate, key
+
+
+@contextmanager
+def domain_is_here() -> Iterator[None]:
+    """Let this process find the domain, and all names below it, on loopback."""
+    ask = socket.getaddrinfo
+
+    def answer(host: Any, *arguments: Any, **options: Any) -> Any:
+        ours = isinstance(host, str) and f".{host}".endswith(f".{DOMAIN}")
+        return ask("127.0.0.1" if ours else host, *arguments, **options)
+
+    socket.getaddrinfo = answer
+    try:
+        yield
+    finally:
+        socket.getaddrinfo = ask

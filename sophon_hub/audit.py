@@ -5,10 +5,12 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from sophon_hub import clock
-from sophon_hub.models import AuditEvent, Lab, ResearchGroup, ResearchProject
+from sophon_hub.models import AuditEvent, Lab, PersonalLab, ResearchGroup, ResearchProject
 from sophon_hub.policy.actor import Actor
 
-Subject = ResearchGroup | ResearchProject | Lab | None
+SUBJECT_LENGTH = 200
+
+Subject = ResearchGroup | ResearchProject | Lab | PersonalLab | None
 
 
 def record(
@@ -20,7 +22,7 @@ def record(
         session: the transaction of the action itself.
         actor: who.
         action: ``noun:verb``, past the permission it took.
-        subject: on what; None for the hub itself.
+        subject: on what; None for the hub itself. A personal lab has the name of its owner.
         detail: what changed, as JSON values.
     """
     group_id = project_id = None
@@ -32,6 +34,8 @@ def record(
     elif isinstance(subject, Lab):
         group_id, project_id = subject.project.group_id, subject.project_id
         name = f"{subject.project.slug}/{subject.slug}"
+    elif isinstance(subject, PersonalLab):
+        name = (actor.username or "")[:SUBJECT_LENGTH]
     event = AuditEvent(
         at=clock.utcnow(),
         actor=actor.username,

@@ -6,6 +6,7 @@ now, and ends the start with one sentence.
 """
 
 import ipaddress
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -162,10 +163,16 @@ def _worker(settings: Sophon) -> dict[str, Any]:
     return {
         "name": WORKER,
         "command": [sys.executable, str(paths.service_script("worker"))],
-        "environment": settings.environment(),
+        "environment": settings.environment() | _engine_environment(),
         "api_token": read_or_make_secret(settings.data_path / "worker-token"),
         "display": False,
     }
+
+
+def _engine_environment() -> dict[str, str]:
+    """Which Docker engine is meant: the Hub keeps that to itself unless it is told otherwise."""
+    wanted = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
+    return {name: os.environ[name] for name in wanted if name in os.environ}
 
 
 def _wire_proxy(c: Config, settings: Sophon) -> None:
@@ -189,14 +196,14 @@ def _proxy_command() -> str:
 
 
 def _wire_access(c: Config, settings: Sophon) -> None:
-    accounts = names.ALL_ACCOUNTS_GROUP
+    accounts, personal = names.ALL_ACCOUNTS_GROUP, names.PERSONAL_GROUP
     c.JupyterHub.authenticator_class = make_authenticator(settings.authenticator)
     c.Authenticator.admin_users = {settings.admin_user}
     c.JupyterHub.extra_user_scopes = {f"access:services!service={PORTAL}"}
     kinds = [kind.__name__ for kind in c.JupyterHub.authenticator_class.mro()]
     if not any(c[name].get("manage_groups") for name in kinds if name in c):
         # else the Hub refuses groups in its configuration, and the worker makes this one
-        c.JupyterHub.load_groups = {accounts: {"users": []}}
+        c.JupyterHub.load_groups = {group: {"users": []} for group in (accounts, personal)}
     c.JupyterHub.load_roles = [
         {
             "name": "sophon-portal",
@@ -215,9 +222,10 @@ def _wire_access(c: Config, settings: Sophon) -> None:
                 "read:users",
                 "admin:groups",
                 "groups",
-                # servers of people are out of its reach
+                # other servers of people are out of its reach
                 f"servers!group={accounts}",
                 f"delete:servers!group={accounts}",
+                f"servers!group={personal}",
                 "read:servers",
             ],
             "services": [WORKER],

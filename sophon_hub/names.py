@@ -33,6 +33,9 @@ RESERVED_SLUGS = frozenset(
 ALL_ACCOUNTS_GROUP = "sophon-accounts"
 """Hub group of every collaboration account; the worker's hub role is filtered to it."""
 
+PERSONAL_GROUP = "sophon-personal"
+"""Hub group of the people whose personal labs the worker starts and stops for them."""
+
 MAX_USERNAME = 255
 """As long as JupyterHub allows."""
 
@@ -139,6 +142,11 @@ def workspace_path(project_slug: str, lab_slug: str, username: str) -> str:
     overwrite each other's arrangement of open files.
     """
     return f"{lab_path(project_slug, lab_slug)}lab/workspaces/{quote(username, safe='')}"
+
+
+def personal_path(username: str) -> str:
+    """Path below the Hub's base URL at which somebody enters their personal lab."""
+    return f"user/{quote(username, safe='@~')}/lab"
 
 
 def new_uid() -> str:

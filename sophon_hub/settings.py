@@ -25,27 +25,14 @@ from traitlets import (
 )
 from traitlets.config import Config, Configurable
 
+from sophon_hub.amounts import Amount, parse_bytes
 from sophon_hub.errors import SophonError
 
 PREFIX = "SOPHON_"
-UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
 class BadSetting(SophonError):
     """A setting has a value that cannot work; the text says which, and what to set."""
-
-
-def parse_bytes(text: str) -> int:
-    """Read an amount of memory such as ``512M`` or ``2G`` as bytes (powers of 1024)."""
-    text = text.strip().upper().removesuffix("B")
-    unit = text[-1:] if text[-1:].isalpha() else ""
-    try:
-        amount = int(float(text[: len(text) - len(unit)]) * UNITS[unit])
-    except (KeyError, ValueError, OverflowError):
-        amount = 0
-    if amount <= 0:
-        raise ValueError(f"{text!r} is no amount of memory; write for example 512M or 2G")
-    return amount
 
 
 class Sophon(Configurable):
@@ -113,13 +100,28 @@ class Sophon(Configurable):
 
     max_cpu_limit = Float(8.0, help="Most cores that may be set for a lab.").tag(config=True)
 
-    memory_limit = Unicode(
+    memory_limit = Amount(
         "2G", help="Memory a lab may use unless it says otherwise, such as 512M or 2G."
     ).tag(config=True)
 
-    max_memory_limit = Unicode("8G", help="Most memory that may be set for a lab.").tag(config=True)
+    max_memory_limit = Amount("8G", help="Most memory that may be set for a lab.").tag(config=True)
 
     pids_limit = Int(512, help="Most processes and threads in a lab.").tag(config=True)
+
+    home_soft_quota = Amount(
+        help="""What a personal lab's home may hold before its owner is warned, such as 8G. Empty:
+        nobody is warned.""",
+    ).tag(config=True)
+
+    home_hard_quota = Amount(
+        help="""What a personal lab's home may hold before it is not started any more, except to
+        clean up. A lab that runs is never stopped for it, and nothing is deleted. Empty: no
+        limit.""",
+    ).tag(config=True)
+
+    disk_check_minutes = Int(
+        15, min=1, help="Minutes between two looks at how much the home of a running lab holds."
+    ).tag(config=True)
 
     start_timeout = Int(
         120, help="Seconds after which a lab that does not answer counts as failed."
@@ -245,13 +247,15 @@ class Sophon(Configurable):
             }
         }
 
-    @validate("memory_limit", "max_memory_limit")
-    def _readable_memory(self, proposal: dict[str, Any]) -> str:
-        try:
-            parse_bytes(proposal["value"])
-        except ValueError as error:
-            raise TraitError(str(error)) from None
-        return str(proposal["value"])
+    @property
+    def soft_quota_bytes(self) -> int | None:
+        """`home_soft_quota` in bytes; None for none."""
+        return parse_bytes(self.home_soft_quota) if self.home_soft_quota else None
+
+    @property
+    def hard_quota_bytes(self) -> int | None:
+        """`home_hard_quota` in bytes; None for none."""
+        return parse_bytes(self.home_hard_quota) if self.home_hard_quota else None
 
     @property
     def memory_limit_bytes(self) -> int:

@@ -14,6 +14,7 @@ from sophon_hub.models import (
     MemberRole,
     Membership,
     Person,
+    PersonalLab,
     ResearchGroup,
     ResearchProject,
     Visibility,
@@ -148,5 +149,27 @@ def lab(
         lock_reason=lock_reason,
         created_at=LONG_AGO,
         deleted_at=deleted_at,
+    )
+    return _add(session, row)
+
+
+def personal_lab(
+    session: Session,
+    person: Person,
+    *,
+    state: LabState = LabState.STOPPED,
+    image: str | None = None,
+    home_uid: str | None = None,
+    disk_bytes: int | None = None,
+    clean_up: bool = False,
+) -> PersonalLab:
+    row = PersonalLab(
+        person=person,
+        state=state,
+        image=image,
+        home_uid=home_uid,
+        seeded=[],
+        disk_bytes=disk_bytes,
+        clean_up=clean_up,
     )
     return _add(session, row)

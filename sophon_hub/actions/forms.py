@@ -209,6 +209,18 @@ class LabChanges(Form):
     memory_limit: Bytes | None = None
 
 
+class PersonalChanges(Form):
+    """Changes to one's personal lab; without an image it has the hub's default."""
+
+    image: str | None = None
+
+
+class PersonalStart(Form):
+    """How a personal lab is started; to clean up also when its home is full."""
+
+    clean_up: bool = False
+
+
 class LockReason(Form):
     """Why a lab is locked."""
 

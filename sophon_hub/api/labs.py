@@ -8,6 +8,7 @@ from sophon_hub.api.base import ApiHandler, Json
 from sophon_hub.api.operation import ListOf, operation, operation_with
 from sophon_hub.models import Lab
 from sophon_hub.policy.actor import Actor
+from sophon_hub.policy.permissions import Permission, require
 from sophon_hub.store import labs, projects
 from sophon_hub.store.engine import Session
 from sophon_hub.web import present, progress
@@ -178,7 +179,10 @@ class LabProgressAPI(LabHandler):
     @operation({200: "text/event-stream"})
     async def get(self, project: str, slug: str) -> None:
         """Send server-sent events until the lab has come to rest."""
-        await progress.stream(
-            self,
-            lambda session, actor: labs.get_lab(session, actor, project, slug),
-        )
+
+        def watched(session: Session, actor: Actor) -> Lab:
+            lab = labs.get_lab(session, actor, project, slug)
+            require(actor, Permission.LAB_WATCH, lab)
+            return lab
+
+        await progress.stream(self, watched)

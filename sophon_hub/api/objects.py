@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 
 from sophon_hub.models import AccessMode, LabState, MemberRole, Visibility
 from sophon_hub.policy.permissions import Permission
+from sophon_hub.policy.quota import QuotaState
 
 Time = Annotated[
     str,
@@ -45,10 +46,43 @@ class OwnMembership(TypedDict):
 
 
 class PersonalLab(TypedDict):
-    """The caller's own server; the Hub knows its state when this does not."""
+    """The caller's own lab in short: its state and its page."""
 
-    state: LabState | None
+    state: LabState
     url: str
+
+
+class Disk(TypedDict):
+    """What a home holds, in bytes; null until it was measured."""
+
+    bytes: int | None
+    trash_bytes: int | None
+    measured_at: Time | None
+
+
+class OwnDisk(Disk):
+    """What the home of a personal lab holds, and what it may hold; null without a limit."""
+
+    soft_quota: int | None
+    hard_quota: int | None
+    state: Annotated[
+        QuotaState, Field(description="full: beyond the hard quota, not started but to clean up.")
+    ]
+
+
+class OwnLab(TypedDict):
+    """The caller's own lab."""
+
+    state: LabState
+    message: Annotated[str, Field(description="What the lab does just now, or why it failed.")]
+    url: Annotated[str, Field(description="Where it is entered while it runs.")]
+    image: str
+    clean_up: Annotated[bool, Field(description="Started only to delete files.")]
+    last_activity: Time | None
+    restart_needed: Annotated[
+        list[str], Field(description="Why a running lab has other settings than it should.")
+    ]
+    disk: OwnDisk
 
 
 class Me(TypedDict):
@@ -131,6 +165,7 @@ class Lab(TypedDict):
     restart_needed: Annotated[
         list[str], Field(description="Why a running lab has other settings than it should.")
     ]
+    disk: Annotated[Disk | None, Field(description="Null for who is not in the group.")]
     can: Permissions
     created_at: Time
     deleted_at: Time | None

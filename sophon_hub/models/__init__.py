@@ -8,6 +8,7 @@ from sophon_hub.models.instance import Instance
 from sophon_hub.models.jobs import IdempotencyKey, Job
 from sophon_hub.models.labs import Lab
 from sophon_hub.models.people import Person
+from sophon_hub.models.personal import PersonalLab
 from sophon_hub.models.projects import ResearchProject
 from sophon_hub.models.vocabulary import AccessMode, LabState, MemberRole, Visibility
 
@@ -25,6 +26,7 @@ __all__ = [
     "MemberRole",
     "Membership",
     "Person",
+    "PersonalLab",
     "ResearchGroup",
     "ResearchProject",
     "Visibility",

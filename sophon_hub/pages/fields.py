@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from tornado.httputil import HTTPServerRequest
 
 from sophon_hub.actions.forms import Form
+from sophon_hub.amounts import parse_bytes
 from sophon_hub.errors import FieldError, Invalid
-from sophon_hub.settings import parse_bytes
 from sophon_hub.web.body import BadBody
 
 F = TypeVar("F", bound=Form)
@@ -75,6 +75,7 @@ _CONVERTERS: dict[str, Callable[[str], Any]] = {
     "memory_limit": _memory,
     "expires_at": _end_of_day,
     "internet": _flag,
+    "clean_up": _flag,
 }
 _EMPTY_IS_NONE = frozenset({"cpu_limit", "memory_limit", "expires_at"})
 _EMPTY_IS_MISSING = frozenset({"slug", "image", "visibility", "access", "role"})

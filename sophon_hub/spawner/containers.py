@@ -15,7 +15,7 @@ from requests.exceptions import RequestException
 
 from sophon_hub import names
 from sophon_hub.settings import BadSetting
-from sophon_hub.spawner import engine, homes
+from sophon_hub.spawner import homes, records
 from sophon_hub.spawner.guard import GATE
 from sophon_hub.spawner.networks import GuardFailed, LabNetworks, ensure_networks, protect
 from sophon_hub.spawner.plan import LaunchPlan, refusal
@@ -23,6 +23,9 @@ from sophon_hub.spawner.project import PULL_SECONDS
 from sophon_hub.spawner.pull import PullCancelled, has_image, pull
 from sophon_hub.spawner.ready import wait_for_answer
 from sophon_hub.spawner.upkeep import ContainerUpkeep
+from sophon_hub.volumes import engine
+from sophon_hub.volumes import homes as volumes
+from sophon_hub.volumes.helper import VolumeTrouble
 
 CREATE_ATTEMPTS = 3
 OPEN_FILES = 8192
@@ -110,6 +113,7 @@ class DockerPart(ContainerUpkeep):
         await self._configure(plan, networks, volume)
         await self._create()
         await engine.call(homes.ensure_owner, client, settings, plan, self.object_id, volume)
+        await self._seed(client, plan, volume)
         self._post(75, "Starting the lab")
         await self.docker("start", self.object_id)
         await engine.call(
@@ -125,6 +129,22 @@ class DockerPart(ContainerUpkeep):
         address = await self._wait_for_answer()
         self._answered = True
         return address
+
+    async def _seed(self, client: APIClient, plan: LaunchPlan, volume: str) -> None:
+        """Give a home the folder that its image brings for homes: once, and never again."""
+        if plan.seeded is None:
+            return
+        folder = await engine.call(volumes.skeleton_of, client, plan.image)
+        if folder is None or folder in plan.seeded:
+            return
+        self._post(70, "Copying files into the home")
+        try:
+            await engine.call(volumes.seed, client, self.sophon(), plan.image, volume, folder)
+        except VolumeTrouble:
+            # nobody is kept from working by this; the next start tries again
+            self.log.exception("Cannot copy %s into the home %s", folder, plan.uid)
+            return
+        await records.note_seeded(self.sophon(), plan.uid, folder)
 
     async def _wait_for_answer(self) -> tuple[str, int]:
         self._post(85, "Waiting for JupyterLab to answer")

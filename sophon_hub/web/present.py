@@ -2,12 +2,21 @@
 
 from typing import Any
 
-from sophon_hub import __version__
+from sophon_hub import __version__, names
 from sophon_hub.clock import rfc3339
 from sophon_hub.content.markdown import render
-from sophon_hub.models import AuditEvent, Instance, JoinRequest, Lab, Membership, Person
+from sophon_hub.models import (
+    AuditEvent,
+    Instance,
+    JoinRequest,
+    Lab,
+    Membership,
+    Person,
+    PersonalLab,
+)
 from sophon_hub.policy.actor import Actor, Standing
 from sophon_hub.policy.permissions import permitted
+from sophon_hub.policy.quota import quota_state
 from sophon_hub.settings import Sophon
 from sophon_hub.store.groups import GroupSummary
 from sophon_hub.store.paging import Page
@@ -32,8 +41,8 @@ def user(person: Person) -> Json:
     return {"username": person.username, "display_name": person.display_name}
 
 
-def me(actor: Actor, slugs: dict[int, str], settings: Sophon) -> Json:
-    """The caller."""
+def me(actor: Actor, slugs: dict[int, str], own_lab: PersonalLab | None, address: str) -> Json:
+    """The caller; ``address`` is where a person finds the personal lab."""
     if actor.is_guest:
         return {
             "username": None,
@@ -56,7 +65,7 @@ def me(actor: Actor, slugs: dict[int, str], settings: Sophon) -> Json:
         "display_name": actor.display_name,
         "admin": actor.is_admin,
         "memberships": sorted(memberships, key=lambda entry: str(entry["group"])),
-        "personal_lab": {"state": None, "url": f"{settings.base_url}hub/home"},
+        "personal_lab": {"state": own_lab.state, "url": address} if own_lab else None,
     }
 
 
@@ -121,7 +130,7 @@ _RESTART_REASONS = {
 }
 
 
-def restart_reasons(lab: Lab) -> list[str]:
+def restart_reasons(lab: Lab | PersonalLab) -> list[str]:
     """Why a running lab does not have the settings it should have."""
     if not lab.state.has_server or lab.started_with is None:
         return []
@@ -129,7 +138,7 @@ def restart_reasons(lab: Lab) -> list[str]:
     return [
         reason
         for name, reason in _RESTART_REASONS.items()
-        if lab.started_with.get(name) != wanted[name]
+        if lab.started_with.get(name) != wanted.get(name)
     ]
 
 
@@ -153,9 +162,38 @@ def lab(row: Lab, actor: Actor, settings: Sophon) -> Json:
         "users": None,
         "restart_needed": restart_reasons(row),
         "message": row.message if inside else "",
+        "disk": disk(row) if inside else None,
         "can": permitted(actor, row),
         "created_at": rfc3339(row.created_at),
         "deleted_at": rfc3339(row.deleted_at),
+    }
+
+
+def disk(row: Lab | PersonalLab) -> Json:
+    """What a home holds, in bytes, as far as it is known."""
+    return {
+        "bytes": row.disk_bytes,
+        "trash_bytes": row.trash_bytes,
+        "measured_at": rfc3339(row.disk_measured_at),
+    }
+
+
+def personal_lab(row: PersonalLab, actor: Actor, settings: Sophon) -> Json:
+    """The caller's own lab."""
+    return {
+        "state": row.state,
+        "message": row.message,
+        "url": settings.base_url + names.personal_path(actor.username or ""),
+        "image": row.image or settings.default_image,
+        "clean_up": row.clean_up,
+        "last_activity": rfc3339(row.last_activity),
+        "restart_needed": restart_reasons(row),
+        "disk": disk(row)
+        | {
+            "soft_quota": settings.soft_quota_bytes,
+            "hard_quota": settings.hard_quota_bytes,
+            "state": quota_state(row.disk_bytes, settings),
+        },
     }
 
 

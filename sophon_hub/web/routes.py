@@ -10,10 +10,20 @@ USERNAME = "([^/]{1,600})"
 _GROUP = f"api/v1/groups/{SLUG}"
 _PROJECT = f"api/v1/projects/{SLUG}"
 _LAB = f"{_PROJECT}/labs/{SLUG}"
+_MY_LAB = "api/v1/me/lab"
 
 API_ROUTES = [
     ("api/v1/instance", "sophon_hub.api.instance.InstanceAPI", "api-instance"),
     ("api/v1/me", "sophon_hub.api.instance.MeAPI", "api-me"),
+    (_MY_LAB, "sophon_hub.api.personal.OwnLabAPI", "api-my-lab"),
+    (f"{_MY_LAB}/start", "sophon_hub.api.personal.OwnLabStartAPI", "api-my-lab-start"),
+    (f"{_MY_LAB}/stop", "sophon_hub.api.personal.OwnLabStopAPI", "api-my-lab-stop"),
+    (f"{_MY_LAB}/progress", "sophon_hub.api.personal.OwnLabProgressAPI", "api-my-lab-progress"),
+    (
+        f"{_MY_LAB}/empty-trash",
+        "sophon_hub.api.personal.OwnLabEmptyTrashAPI",
+        "api-my-lab-empty-trash",
+    ),
     ("api/v1/users", "sophon_hub.api.instance.UsersAPI", "api-users"),
     ("api/v1/images", "sophon_hub.api.instance.ImagesAPI", "api-images"),
     ("api/v1/health", "sophon_hub.api.instance.HealthAPI", "api-health"),
@@ -68,6 +78,8 @@ PAGE_ROUTES: list[tuple[str, str, str]] = [
     ("oauth_callback", f"{_PAGES}.signin.OAuthCallback", "oauth-callback"),
     ("settings", f"{_PAGES}.home.SettingsPage", "settings"),
     ("trash", f"{_PAGES}.home.TrashPage", "trash"),
+    ("lab", f"{_PAGES}.personal.OwnLabPage", "my-lab"),
+    ("lab/start", f"{_PAGES}.personal.StartOwnLabPage", "my-lab-start"),
     ("groups", f"{_PAGES}.groups.GroupsPage", "groups"),
     ("groups/new", f"{_PAGES}.groups.NewGroupPage", "group-new"),
     (_GROUP_PAGE, f"{_PAGES}.groups.GroupPage", "group"),

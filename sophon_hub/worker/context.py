@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from sophon_hub.hub import HubClient
+from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import Engine, Session, reading, transact
 
 T = TypeVar("T")
@@ -14,10 +15,11 @@ T = TypeVar("T")
 
 @dataclass
 class Context:
-    """Database access off the event loop, and the Hub."""
+    """Database access off the event loop, the Hub, and the settings."""
 
     engine: Engine
     hub: HubClient
+    settings: Sophon
     executor: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(4, thread_name_prefix="database")
     )

@@ -12,7 +12,7 @@ from sophon_hub.clock import utcnow
 from sophon_hub.errors import SophonError
 from sophon_hub.hub import HubDown, HubRefused
 from sophon_hub.store.engine import Session
-from sophon_hub.worker import groups, labs, reconcile
+from sophon_hub.worker import disk, groups, labs, personal, reconcile
 from sophon_hub.worker.context import Context
 
 log = logging.getLogger("sophon.worker")
@@ -31,6 +31,11 @@ HANDLERS: dict[str, tuple[Handler, str]] = {
     "sync_group": (groups.sync_group, "group_id"),
     "start_lab": (labs.start_lab, "lab_id"),
     "stop_lab": (labs.stop_lab, "lab_id"),
+    "start_personal": (personal.start_personal, "personal_id"),
+    "stop_personal": (personal.stop_personal, "personal_id"),
+    "empty_trash": (disk.empty_trash, "personal_id"),
+    "measure_lab": (disk.measure_lab, "lab_id"),
+    "measure_personal": (disk.measure_personal, "personal_id"),
 }
 """What does each kind of job, and the name of the number it is about."""
 
@@ -131,6 +136,7 @@ class Runner:
                 await reconcile.sync_ended_memberships(self._context, looked, now)
                 looked = now
                 await (reconcile.repair if is_due else reconcile.watch)(self._context)
+                await disk.enqueue_due(self._context)
                 repaired = now if is_due else repaired
             except (HubDown, HubRefused, SophonError) as error:
                 log.warning("cannot compare with the hub, trying again: %s", error)

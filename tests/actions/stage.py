@@ -22,6 +22,7 @@ from tests.cast import Cast
 
 def build(session: Session) -> None:
     cast = Cast.enter(session, access=AccessMode.OPEN)
+    make.personal_lab(session, cast.people["alan"], state=LabState.RUNNING)
     waves = make.group(session, "waves", access=AccessMode.REQUEST)
     gone = make.group(session, "gone", deleted_at=make.LONG_AGO)
     for group in (waves, gone):

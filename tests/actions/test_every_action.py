@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from sophon_hub import actions
 from sophon_hub.actions import forms
@@ -41,6 +41,12 @@ from sophon_hub.actions.members import (
     set_member,
     withdraw_request,
 )
+from sophon_hub.actions.personal import (
+    edit_personal,
+    empty_trash,
+    start_personal,
+    stop_personal,
+)
 from sophon_hub.actions.projects import (
     create_project,
     delete_project,
@@ -48,7 +54,7 @@ from sophon_hub.actions.projects import (
     restore_project,
 )
 from sophon_hub.errors import SophonError
-from sophon_hub.models import AuditEvent, Job, Lab, ResearchGroup
+from sophon_hub.models import AuditEvent, Job, Lab, PersonalLab, ResearchGroup
 from sophon_hub.policy.actor import Actor
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import reading, transact, writing
@@ -283,6 +289,37 @@ CASES: dict[str, Case] = {
         "lab:restore",
         "lens/lost",
     ),
+    "personal.edit_personal": Case(
+        "grace",
+        "guest",
+        lambda s, a: edit_personal(s, a, forms.PersonalChanges(image="lab"), SETTINGS),
+        "personal:edit",
+        "grace",
+    ),
+    "personal.start_personal": Case(
+        "grace",
+        "guest",
+        lambda s, a: start_personal(s, a, forms.PersonalStart(), SETTINGS),
+        "personal:start",
+        "grace",
+        ("start_personal grace",),
+    ),
+    "personal.stop_personal": Case(
+        "alan",
+        "guest",
+        stop_personal,
+        "personal:stop",
+        "alan",
+        ("stop_personal alan",),
+    ),
+    "personal.empty_trash": Case(
+        "grace",
+        "guest",
+        empty_trash,
+        "personal:empty-trash",
+        "grace",
+        ("empty_trash grace",),
+    ),
     "instance.edit_instance": Case(
         "root",
         "ada",
@@ -349,6 +386,12 @@ def named_jobs(session: Session) -> list[str]:
     named = []
     for job in session.scalars(select(Job)):
         noun, number = job.key.split(":")
+        if noun in ("personal", "trash"):
+            with_person = [joinedload(PersonalLab.person)]
+            own = session.get_one(PersonalLab, int(number), options=with_person)
+            assert job.payload == {"personal_id": own.id}
+            named.append(f"{job.kind} {own.person.username}")
+            continue
         about = session.get(Lab if noun == "lab" else ResearchGroup, int(number))
         assert about
         assert job.payload == {f"{noun}_id": about.id}
@@ -370,7 +413,7 @@ def test_an_action_leaves_one_event_and_its_jobs(hub: Engine, case: Case) -> Non
         assert (event.actor, event.actor_id, event.via) == (case.who, person_id, "cli")
         assert json.loads(json.dumps(event.detail)) == event.detail
         assert named_jobs(session) == sorted(case.jobs)
-        if case.subject == "instance":
+        if case.subject == "instance" or case.event.startswith("personal:"):
             assert event.group_id is None
         else:
             check_where(session, event)

@@ -150,6 +150,8 @@ FIELDS: dict[type[Form], dict[str, str]] = {
         "cpu_limit": "cores",
         "memory_limit": "bytes",
     },
+    forms.PersonalChanges: {"image": "word or null"},
+    forms.PersonalStart: {"clean_up": "truth"},
     forms.LockReason: {"reason": "message"},
     forms.InstanceChanges: {"name": "name", "description": "description"},
     forms.Nothing: {},

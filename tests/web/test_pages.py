@@ -82,6 +82,8 @@ PRIVATE = {
     "oauth-callback": row("oauth_callback", *(400,) * 6),
     "settings": row("settings", 302, 403, 403, 403, 403, 200),
     "trash": row("trash", *BY_PEOPLE),
+    "my-lab": row("lab", *BY_PEOPLE),
+    "my-lab-start": row("lab/start", *BY_PEOPLE),
     "groups": row("groups", *(200,) * 6),
     "group-new": row("groups/new", *BY_PEOPLE),
     "group": row(GROUP, *SEEN),

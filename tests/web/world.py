@@ -94,6 +94,11 @@ def running(corner: Corner) -> None:
     corner.lab.state = LabState.RUNNING
 
 
+def own_labs_running(corner: Corner) -> None:
+    for one in corner.session.scalars(select(Person)):
+        make.personal_lab(corner.session, one, state=LabState.RUNNING)
+
+
 def locked_by_grace(corner: Corner) -> None:
     corner.lab.locked_by_id = corner.person("grace").id
 

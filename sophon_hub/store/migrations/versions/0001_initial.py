@@ -251,6 +251,9 @@ def upgrade() -> None:
         sa.Column("message", sa.Text(), nullable=False),
         sa.Column("started_with", sa.JSON(), nullable=True),
         sa.Column("last_activity", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("disk_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("trash_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("disk_measured_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("locked_by_id", sa.Integer(), nullable=True),
         sa.Column("lock_reason", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -274,9 +277,50 @@ def upgrade() -> None:
     )
     op.create_index("ix_labs_state", "labs", ["state"])
 
+    op.create_table(
+        "personal_labs",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("person_id", sa.Integer(), nullable=False),
+        sa.Column("home_uid", sa.String(length=32), nullable=True),
+        sa.Column("image", sa.String(length=100), nullable=True),
+        sa.Column("seeded", sa.JSON(), nullable=False),
+        sa.Column("clean_up", sa.Boolean(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "stopped",
+                "starting",
+                "running",
+                "stopping",
+                "failed",
+                name="labstate",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("progress", sa.Integer(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("started_with", sa.JSON(), nullable=True),
+        sa.Column("last_activity", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("disk_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("trash_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("disk_measured_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["person_id"],
+            ["people.id"],
+            name=op.f("fk_personal_labs_person_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_personal_labs")),
+        sa.UniqueConstraint("person_id", name=op.f("uq_personal_labs_person_id")),
+    )
+
 
 def downgrade() -> None:
     """Bring the tables back to the revision before."""
+    op.drop_table("personal_labs")
     op.drop_index("ix_labs_state", "labs")
 
     op.drop_table("labs")

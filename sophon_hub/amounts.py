@@ -20,6 +20,11 @@ def parse_bytes(text: str) -> int:
     return amount
 
 
+def limit_bytes(text: str) -> int | None:
+    """A limit as bytes; an empty one is none."""
+    return parse_bytes(text) if text else None
+
+
 class Amount(Unicode[str, str]):
     """A setting that is an amount; empty where the default is."""
 

@@ -5,12 +5,12 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from sophon_hub import clock
-from sophon_hub.models import AuditEvent, Lab, PersonalLab, ResearchGroup, ResearchProject
+from sophon_hub.models import AuditEvent, Dataset, Lab, PersonalLab, ResearchGroup, ResearchProject
 from sophon_hub.policy.actor import Actor
 
 SUBJECT_LENGTH = 200
 
-Subject = ResearchGroup | ResearchProject | Lab | PersonalLab | None
+Subject = ResearchGroup | ResearchProject | Lab | PersonalLab | Dataset | None
 
 
 def record(
@@ -34,6 +34,8 @@ def record(
     elif isinstance(subject, Lab):
         group_id, project_id = subject.project.group_id, subject.project_id
         name = f"{subject.project.slug}/{subject.slug}"
+    elif isinstance(subject, Dataset):
+        group_id, name = subject.group_id, subject.slug
     elif isinstance(subject, PersonalLab):
         name = (actor.username or "")[:SUBJECT_LENGTH]
     event = AuditEvent(

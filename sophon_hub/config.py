@@ -19,6 +19,7 @@ from sophon_hub import names, paths, startup
 from sophon_hub.authenticator import LocalAuthenticator, make_authenticator
 from sophon_hub.authenticator.first_accounts import prepare_accounts
 from sophon_hub.hub_name import HubName
+from sophon_hub.policy.datasets import root_problem
 from sophon_hub.secret_files import read_or_make_secret, require_private
 from sophon_hub.settings import BadSetting, Sophon
 from sophon_hub.spawner import ensure_networks, use_settings
@@ -87,6 +88,9 @@ def refuse_unsafe(settings: Sophon) -> None:
             "hub_database_url and database_url name the same database. JupyterHub needs one of its"
             " own: set SOPHON_HUB_DATABASE_URL to another."
         )
+    for root in settings.dataset_roots:
+        if problem := root_problem(root, settings.data_dir):
+            raise BadSetting(f"dataset_roots names {root!r}: {problem}. Set SOPHON_DATASET_ROOTS.")
     if settings.accounts_file:
         path = Path(settings.accounts_file)
         if not path.is_file():

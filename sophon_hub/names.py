@@ -36,6 +36,8 @@ ALL_ACCOUNTS_GROUP = "sophon-accounts"
 PERSONAL_GROUP = "sophon-personal"
 """Hub group of the people whose personal labs the worker starts and stops for them."""
 
+MAX_PATH = 1000
+
 MAX_USERNAME = 255
 """As long as JupyterHub allows."""
 
@@ -157,6 +159,27 @@ def new_uid() -> str:
 def volume_name(prefix: str, uid: str) -> str:
     """Docker volume that holds the home of the lab with this immutable id."""
     return f"{prefix}-home-{uid}"
+
+
+def dataset_volume_name(prefix: str, uid: str) -> str:
+    """Docker volume that holds the published dataset with this immutable id."""
+    return f"{prefix}-data-{uid}"
+
+
+def is_volume_name(text: str) -> bool:
+    """Whether Docker takes this as the name of a volume."""
+    return re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,254}", text) is not None
+
+
+def is_inner_path(text: str) -> bool:
+    """Whether this is a path that stays below where it starts, written plainly."""
+    parts = text.split("/")
+    return len(text) <= MAX_PATH and "\x00" not in text and not {"", ".", ".."} & set(parts)
+
+
+def dataset_path(slug: str) -> str:
+    """Where a dataset is found inside labs."""
+    return f"/srv/datasets/{slug}"
 
 
 def container_name(prefix: str, uid: str) -> str:

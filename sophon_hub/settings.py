@@ -17,6 +17,7 @@ from traitlets import (
     Enum,
     Float,
     Int,
+    List,
     TraitError,
     TraitType,
     Unicode,
@@ -29,6 +30,7 @@ from sophon_hub.amounts import Amount, parse_bytes
 from sophon_hub.errors import SophonError
 
 PREFIX = "SOPHON_"
+JSON_TRAITS = (Dict, List)
 
 
 class BadSetting(SophonError):
@@ -123,6 +125,16 @@ class Sophon(Configurable):
         15, min=1, help="Minutes between two looks at how much the home of a running lab holds."
     ).tag(config=True)
 
+    dataset_roots = List(
+        Unicode(),
+        help="""Directories of this machine below which administrators may register datasets, such
+        as ``["/srv/data"]``. Only administrators may be able to write to them. Default: none.""",
+    ).tag(config=True)
+
+    max_dataset_size = Amount(
+        "20G", help="Most that may be published from a lab as one dataset."
+    ).tag(config=True)
+
     start_timeout = Int(
         120, help="Seconds after which a lab that does not answer counts as failed."
     ).tag(config=True)
@@ -205,7 +217,7 @@ class Sophon(Configurable):
     def _from_environment(name: str, trait: TraitType[Any, Any]) -> Any:
         text = os.environ[PREFIX + name.upper()]
         try:
-            return json.loads(text) if isinstance(trait, Dict) else trait.from_string(text)
+            return json.loads(text) if isinstance(trait, JSON_TRAITS) else trait.from_string(text)
         except (TraitError, ValueError) as error:
             raise BadSetting(f"{PREFIX}{name.upper()}={text!r} cannot be read: {error}") from None
 
@@ -246,16 +258,6 @@ class Sophon(Configurable):
                 "description": "JupyterLab with real-time collaboration and Python.",
             }
         }
-
-    @property
-    def soft_quota_bytes(self) -> int | None:
-        """`home_soft_quota` in bytes; None for none."""
-        return parse_bytes(self.home_soft_quota) if self.home_soft_quota else None
-
-    @property
-    def hard_quota_bytes(self) -> int | None:
-        """`home_hard_quota` in bytes; None for none."""
-        return parse_bytes(self.home_hard_quota) if self.home_hard_quota else None
 
     @property
     def memory_limit_bytes(self) -> int:

@@ -7,7 +7,7 @@ from sophon_hub.api.objects import OwnLab
 from sophon_hub.api.operation import operation, operation_with
 from sophon_hub.models import PersonalLab
 from sophon_hub.policy.actor import Actor
-from sophon_hub.store import personal
+from sophon_hub.store import datasets, personal
 from sophon_hub.store.engine import Session
 from sophon_hub.web import present, progress
 
@@ -15,9 +15,10 @@ from sophon_hub.web import present, progress
 class OwnLabHandler(ApiHandler):
     """What the handlers of one's own lab share."""
 
-    def show(self, lab: PersonalLab, actor: Actor) -> Json:
+    def show(self, session: Session, actor: Actor, lab: PersonalLab) -> Json:
         """The lab as JSON."""
-        return present.personal_lab(lab, actor, self.portal.settings)
+        known = datasets.find_attached(session, actor, [lab])
+        return present.personal_lab(lab, actor, self.portal.settings, known)
 
 
 class OwnLabAPI(OwnLabHandler):
@@ -27,7 +28,7 @@ class OwnLabAPI(OwnLabHandler):
     async def get(self) -> None:
         """Show it, with what its home holds."""
         await self.answer_read(
-            lambda session, actor: self.show(personal.find_own(session, actor), actor)
+            lambda session, actor: self.show(session, actor, personal.find_own(session, actor))
         )
 
     @operation_with(PersonalChanges, {200: OwnLab})
@@ -36,7 +37,7 @@ class OwnLabAPI(OwnLabHandler):
         settings = self.portal.settings
 
         def work(session: Session, actor: Actor) -> Json:
-            return self.show(actions.edit_personal(session, actor, form, settings), actor)
+            return self.show(session, actor, actions.edit_personal(session, actor, form, settings))
 
         self.answer(await self.act(work))
 
@@ -51,7 +52,7 @@ class OwnLabStartAPI(OwnLabHandler):
 
         def work(session: Session, actor: Actor) -> tuple[Json, bool]:
             lab, begun = actions.start_personal(session, actor, form, settings)
-            return self.show(lab, actor), begun
+            return self.show(session, actor, lab), begun
 
         answer, begun = await self.act(work)
         self.answer(answer, 202 if begun else 200)
@@ -66,7 +67,7 @@ class OwnLabStopAPI(OwnLabHandler):
 
         def work(session: Session, actor: Actor) -> tuple[Json, bool]:
             lab, begun = actions.stop_personal(session, actor)
-            return self.show(lab, actor), begun
+            return self.show(session, actor, lab), begun
 
         answer, begun = await self.act(work)
         self.answer(answer, 202 if begun else 200)
@@ -80,7 +81,9 @@ class OwnLabEmptyTrashAPI(OwnLabHandler):
         """Have it emptied, also while the lab is stopped. Does not wait."""
         self.answer(
             await self.act(
-                lambda session, actor: self.show(actions.empty_trash(session, actor), actor)
+                lambda session, actor: self.show(
+                    session, actor, actions.empty_trash(session, actor)
+                )
             ),
             202,
         )

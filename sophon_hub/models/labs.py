@@ -51,4 +51,5 @@ class Lab(HasServer, Base):
             "internet": self.internet,
             "cpu_limit": self.cpu_limit,
             "memory_limit": self.memory_limit,
+            "datasets": self.dataset_uids,
         }

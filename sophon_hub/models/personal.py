@@ -1,5 +1,7 @@
 """Personal labs: everybody's own server, with a home that stays."""
 
+from typing import Any
+
 from sqlalchemy import JSON, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -30,6 +32,6 @@ class PersonalLab(HasServer, Base):
 
     person: Mapped[Person] = relationship(lazy="raise")
 
-    def launch_settings(self) -> dict[str, str | None]:
+    def launch_settings(self) -> dict[str, Any]:
         """The settings that a running server cannot change."""
-        return {"image": self.image}
+        return {"image": self.image, "datasets": self.dataset_uids}

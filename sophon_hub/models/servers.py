@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Text
+from sqlalchemy import JSON, BigInteger, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sophon_hub.models.base import text_enum
@@ -15,7 +15,8 @@ class HasServer:
 
     ``started_with`` are the settings the running server was started with: where they differ
     from the row, a restart is needed. ``disk_bytes`` is what the home takes, ``trash_bytes`` the
-    part of it that is in JupyterLab's trash; None until the home was measured.
+    part of it that is in JupyterLab's trash; None until the home was measured. ``dataset_uids``
+    are the datasets it is to have; whether each may be mounted is asked at every start.
     """
 
     state: Mapped[LabState] = mapped_column(text_enum(LabState))
@@ -26,3 +27,4 @@ class HasServer:
     disk_bytes: Mapped[int | None] = mapped_column(BigInteger)
     trash_bytes: Mapped[int | None] = mapped_column(BigInteger)
     disk_measured_at: Mapped[datetime | None]
+    dataset_uids: Mapped[list[str]] = mapped_column(JSON, default=list)

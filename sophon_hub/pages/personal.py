@@ -6,6 +6,7 @@ from sophon_hub.actions.forms import Nothing, PersonalChanges, PersonalStart
 from sophon_hub.errors import Conflict, Invalid
 from sophon_hub.models import LabState
 from sophon_hub.pages.base import FormState, PageHandler, Values
+from sophon_hub.pages.dataset_use import attached
 from sophon_hub.policy.actor import Actor
 from sophon_hub.store import personal
 from sophon_hub.store.engine import Session
@@ -28,7 +29,7 @@ class OwnLabBase(PageHandler):
                 "progress": row.progress,
                 "images": {image["name"]: image for image in present.images(settings)},
                 "default_image": settings.default_image,
-                "clean_up_needed": settings.home_hard_quota,
+                "datasets": attached(session, actor, row, None),
             }
 
         values = await self.read(work)

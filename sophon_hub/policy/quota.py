@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from sophon_hub.amounts import limit_bytes
 from sophon_hub.settings import Sophon
 
 
@@ -21,9 +22,10 @@ def quota_state(disk_bytes: int | None, settings: Sophon) -> QuotaState:
     """
     if disk_bytes is None:
         return QuotaState.UNKNOWN
-    if settings.hard_quota_bytes is not None and disk_bytes > settings.hard_quota_bytes:
+    hard, soft = limit_bytes(settings.home_hard_quota), limit_bytes(settings.home_soft_quota)
+    if hard is not None and disk_bytes > hard:
         return QuotaState.FULL
-    if settings.soft_quota_bytes is not None and disk_bytes > settings.soft_quota_bytes:
+    if soft is not None and disk_bytes > soft:
         return QuotaState.WARNING
     return QuotaState.FINE
 

@@ -23,7 +23,7 @@ from sophon_hub.spawner.project import PULL_SECONDS
 from sophon_hub.spawner.pull import PullCancelled, has_image, pull
 from sophon_hub.spawner.ready import wait_for_answer
 from sophon_hub.spawner.upkeep import ContainerUpkeep
-from sophon_hub.volumes import engine
+from sophon_hub.volumes import datasets, engine
 from sophon_hub.volumes import homes as volumes
 from sophon_hub.volumes.helper import VolumeTrouble
 
@@ -55,6 +55,9 @@ class DockerPart(ContainerUpkeep):
             self.log.exception("Cannot protect the network of %s", self._log_name)
             sentence = "The lab's network could not be protected."
             raise await self._failed_start(sentence, "guard") from error
+        except VolumeTrouble as error:
+            sentence = f"{error} Take it from the lab's datasets, or tell an administrator."
+            raise await self._failed_start(sentence, "dataset") from error
         except (DockerException, RequestException, BadSetting) as error:
             raise await self._engine_trouble(error) from error
 
@@ -110,7 +113,8 @@ class DockerPart(ContainerUpkeep):
         self._post(65, "Preparing the home")
         networks = await engine.call(ensure_networks, settings, client)
         volume = await engine.call(homes.ensure_home, client, settings, plan)
-        await self._configure(plan, networks, volume)
+        mounts = await engine.call(datasets.mounts, client, settings, plan.datasets)
+        await self._configure(plan, networks, volume, mounts)
         await self._create()
         await engine.call(homes.ensure_owner, client, settings, plan, self.object_id, volume)
         await self._seed(client, plan, volume)
@@ -166,7 +170,13 @@ class DockerPart(ContainerUpkeep):
                 sentence = "The lab ran out of memory while it was starting."
             raise await self._failed_start(sentence, "crashed")
 
-    async def _configure(self, plan: LaunchPlan, networks: LabNetworks, volume: str) -> None:
+    async def _configure(
+        self,
+        plan: LaunchPlan,
+        networks: LabNetworks,
+        volume: str,
+        mounts: list[dict[str, Any]],
+    ) -> None:
         """Set every trait that decides how the container is made; what sites add stays."""
         namespace = self.sophon().namespace
         self.image = plan.image
@@ -175,8 +185,9 @@ class DockerPart(ContainerUpkeep):
         self.remove = self.use_internal_ip = True
         self.network_name = networks.labs
         self.mem_limit, self.cpu_limit = plan.memory_limit, plan.cpu_limit
-        others = [mount for mount in self.mounts if mount["target"] != homes.HOME]
-        self.mounts = [*others, {"source": volume, "target": homes.HOME, "type": "volume"}]
+        home = {"source": volume, "target": homes.HOME, "type": "volume"}
+        others = [mount for mount in self.mounts if not _is_ours(mount["target"])]
+        self.mounts = [*others, home, *mounts]
         self.extra_create_kwargs = await self._evaluate(self.extra_create_kwargs) | {
             "user": f"{homes.OWNER}:{homes.OWNER}",
             "working_dir": homes.HOME,
@@ -197,6 +208,15 @@ class DockerPart(ContainerUpkeep):
             "shm_size": SHARED_MEMORY,
             "tmpfs": {"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={plan.memory_limit // 4}"},  # noqa: S108
         }
+
+    @property
+    def mount_binds(self) -> list[dict[str, Any]]:
+        """The mounts as the engine takes them; what else is mounted inside a dataset stays out."""
+        found: list[dict[str, Any]] = super().mount_binds
+        for mount in found:
+            if mount["Type"] == "bind" and _is_ours(mount["Target"]):
+                mount["BindOptions"] = {"NonRecursive": True}
+        return found
 
     async def _evaluate(self, value: Any) -> dict[str, Any]:
         result = value(self) if callable(value) else value
@@ -241,3 +261,8 @@ class DockerPart(ContainerUpkeep):
         client = await engine.call(lambda: self.client)
         project = names.project_of_account(self.user.name) or ""
         return await engine.call(homes.find_homes, client, self.sophon(), project, self.name)
+
+
+def _is_ours(target: str) -> bool:
+    """Whether only Sophon decides what is mounted at this place."""
+    return target == homes.HOME or target.startswith(names.dataset_path(""))

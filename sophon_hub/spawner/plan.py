@@ -4,14 +4,15 @@ Whatever people send with a start request (``user_options``) never gets this far
 """
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from jupyterhub.spawner import SpawnException
 
 from sophon_hub.policy.quota import QuotaState, full_home_sentence, quota_state
 from sophon_hub.settings import Sophon
-from sophon_hub.store.launch import LaunchSpec
+from sophon_hub.store.launch import DatasetFiles, LaunchSpec
 from sophon_hub.store.personal import PersonalSpec
 
 PERSONAL = uuid.UUID("6c2f2d0a-8f0b-4f6c-9a52-6f0b0d9c5a11")
@@ -30,7 +31,7 @@ class LaunchPlan:
     ``image`` is a reference, limits are cores and bytes and always set. The home belongs to
     ``uid``, which is never used twice. ``group``, ``project`` and ``lab`` are slugs, empty
     for personal labs. ``seeded`` are the folders of images that the home was given already; None
-    for homes that get none.
+    for homes that get none. ``datasets`` are what is mounted read-only, by slug.
     """
 
     kind: Kind
@@ -45,6 +46,7 @@ class LaunchPlan:
     memory_limit: int
     pids_limit: int
     seeded: frozenset[str] | None = None
+    datasets: Mapping[str, DatasetFiles] = field(default_factory=dict)
 
     def labels(self, namespace: str) -> dict[str, str]:
         """Labels of the container and the volume, by which administrators find them."""
@@ -82,6 +84,7 @@ def lab_plan(settings: Sophon, spec: LaunchSpec | None) -> LaunchPlan:
             spec.memory_limit or settings.memory_limit_bytes, settings.max_memory_limit_bytes
         ),
         pids_limit=settings.pids_limit,
+        datasets=spec.datasets,
     )
 
 
@@ -107,6 +110,7 @@ def personal_plan(settings: Sophon, uid: str, spec: PersonalSpec) -> LaunchPlan:
         memory_limit=settings.memory_limit_bytes,
         pids_limit=settings.pids_limit,
         seeded=spec.seeded,
+        datasets=spec.datasets,
     )
 
 

@@ -1,7 +1,7 @@
 """Reads of personal labs: everybody sees their own and no other."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, contains_eager
@@ -10,7 +10,9 @@ from sophon_hub import clock
 from sophon_hub.models import LabState, Person, PersonalLab
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import require_person
-from sophon_hub.store.people import system_upsert_person
+from sophon_hub.policy.visibility import visible_datasets
+from sophon_hub.store.launch import DatasetFiles, system_mountable
+from sophon_hub.store.people import find_actor, system_upsert_person
 
 
 def find_own(session: Session, actor: Actor) -> PersonalLab:
@@ -51,6 +53,7 @@ def _new(person_id: int) -> PersonalLab:
         message="",
         seeded=[],
         clean_up=False,
+        dataset_uids=[],
     )
 
 
@@ -66,6 +69,7 @@ class PersonalSpec:
     disk_bytes: int | None
     clean_up: bool
     seeded: frozenset[str]
+    datasets: Mapping[str, DatasetFiles] = field(default_factory=dict)
 
 
 def system_personal_spec(session: Session, username: str, home_uid: str) -> PersonalSpec:
@@ -82,9 +86,11 @@ def system_personal_spec(session: Session, username: str, home_uid: str) -> Pers
     if lab.home_uid != home_uid:
         if lab.home_uid is not None:
             lab.image = lab.disk_bytes = lab.trash_bytes = lab.disk_measured_at = None
-            lab.clean_up, lab.seeded = False, []
+            lab.clean_up, lab.seeded, lab.dataset_uids = False, [], []
         lab.home_uid = home_uid
-    return PersonalSpec(lab.image, lab.disk_bytes, lab.clean_up, frozenset(lab.seeded))
+    actor = find_actor(session, username, is_admin=person.is_admin, via="system", now=now)
+    datasets = system_mountable(session, lab.dataset_uids, visible_datasets(actor or Actor()))
+    return PersonalSpec(lab.image, lab.disk_bytes, lab.clean_up, frozenset(lab.seeded), datasets)
 
 
 def system_note_seeded(session: Session, home_uid: str, folder: str) -> None:

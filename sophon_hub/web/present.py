@@ -1,12 +1,16 @@
 """The objects of the REST contract as dictionaries; pages show the same ones."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from sophon_hub import __version__, names
+from sophon_hub.amounts import limit_bytes
 from sophon_hub.clock import rfc3339
 from sophon_hub.content.markdown import render
 from sophon_hub.models import (
     AuditEvent,
+    Dataset,
     Instance,
     JoinRequest,
     Lab,
@@ -15,7 +19,7 @@ from sophon_hub.models import (
     PersonalLab,
 )
 from sophon_hub.policy.actor import Actor, Standing
-from sophon_hub.policy.permissions import permitted
+from sophon_hub.policy.permissions import Permission, permitted
 from sophon_hub.policy.quota import quota_state
 from sophon_hub.settings import Sophon
 from sophon_hub.store.groups import GroupSummary
@@ -23,6 +27,8 @@ from sophon_hub.store.paging import Page
 from sophon_hub.store.projects import ProjectSummary
 
 Json = dict[str, Any]
+
+NO_DATASETS: Mapping[str, Dataset] = MappingProxyType({})
 
 
 def instance(row: Instance, settings: Sophon) -> Json:
@@ -127,6 +133,7 @@ _RESTART_REASONS = {
     "internet": "Internet access was changed",
     "cpu_limit": "the processor limit was changed",
     "memory_limit": "the memory limit was changed",
+    "datasets": "its datasets were changed",
 }
 
 
@@ -138,11 +145,20 @@ def restart_reasons(lab: Lab | PersonalLab) -> list[str]:
     return [
         reason
         for name, reason in _RESTART_REASONS.items()
-        if lab.started_with.get(name) != wanted.get(name)
+        if (lab.started_with.get(name) or None) != (wanted.get(name) or None)
     ]
 
 
-def lab(row: Lab, actor: Actor, settings: Sophon) -> Json:
+Datasets = Mapping[str, Dataset]
+"""Datasets by uid, as far as the caller may know of them."""
+
+
+def attached(row: Lab | PersonalLab, datasets: Datasets) -> list[str]:
+    """The slugs of a lab's datasets that the caller may know of."""
+    return sorted(datasets[uid].slug for uid in row.dataset_uids if uid in datasets)
+
+
+def lab(row: Lab, actor: Actor, settings: Sophon, datasets: Datasets = NO_DATASETS) -> Json:
     """A lab. Who locked it is told to people of the group only."""
     inside = actor.standing_in(row.project.group_id) >= Standing.VIEWER
     return {
@@ -161,6 +177,7 @@ def lab(row: Lab, actor: Actor, settings: Sophon) -> Json:
         "last_activity": rfc3339(row.last_activity),
         "users": None,
         "restart_needed": restart_reasons(row),
+        "datasets": attached(row, datasets),
         "message": row.message if inside else "",
         "disk": disk(row) if inside else None,
         "can": permitted(actor, row),
@@ -178,7 +195,9 @@ def disk(row: Lab | PersonalLab) -> Json:
     }
 
 
-def personal_lab(row: PersonalLab, actor: Actor, settings: Sophon) -> Json:
+def personal_lab(
+    row: PersonalLab, actor: Actor, settings: Sophon, datasets: Datasets = NO_DATASETS
+) -> Json:
     """The caller's own lab."""
     return {
         "state": row.state,
@@ -188,12 +207,43 @@ def personal_lab(row: PersonalLab, actor: Actor, settings: Sophon) -> Json:
         "clean_up": row.clean_up,
         "last_activity": rfc3339(row.last_activity),
         "restart_needed": restart_reasons(row),
+        "datasets": attached(row, datasets),
         "disk": disk(row)
         | {
-            "soft_quota": settings.soft_quota_bytes,
-            "hard_quota": settings.hard_quota_bytes,
+            "soft_quota": limit_bytes(settings.home_soft_quota),
+            "hard_quota": limit_bytes(settings.home_hard_quota),
             "state": quota_state(row.disk_bytes, settings),
         },
+    }
+
+
+def dataset(row: Dataset, actor: Actor) -> Json:
+    """A dataset. Where its files come from is told to those who may change it."""
+    can = permitted(actor, row)
+    inside = Permission.DATASET_EDIT in can
+    return {
+        "slug": row.slug,
+        "group": row.group.slug if row.group else None,
+        "name": row.name,
+        "description": row.description,
+        "description_html": render(row.description),
+        "licence": row.licence,
+        "source": row.source,
+        "visibility": row.visibility,
+        "kind": row.kind,
+        "location": row.location if inside else None,
+        "path": names.dataset_path(row.slug),
+        "state": row.state,
+        "message": row.message if inside else "",
+        "file_count": row.file_count,
+        "size_bytes": row.size_bytes,
+        "checksum": row.checksum,
+        "checked_at": rfc3339(row.checked_at),
+        "verified_at": rfc3339(row.verified_at),
+        "differences": row.differences,
+        "can": can,
+        "created_at": rfc3339(row.created_at),
+        "deleted_at": rfc3339(row.deleted_at),
     }
 
 

@@ -10,6 +10,7 @@ USERNAME = "([^/]{1,600})"
 _GROUP = f"api/v1/groups/{SLUG}"
 _PROJECT = f"api/v1/projects/{SLUG}"
 _LAB = f"{_PROJECT}/labs/{SLUG}"
+_DATASET = f"api/v1/datasets/{SLUG}"
 _MY_LAB = "api/v1/me/lab"
 
 API_ROUTES = [
@@ -62,6 +63,15 @@ API_ROUTES = [
     (f"{_LAB}/lock", "sophon_hub.api.labs.LabLockAPI", "api-lab-lock"),
     (f"{_LAB}/unlock", "sophon_hub.api.labs.LabUnlockAPI", "api-lab-unlock"),
     (f"{_LAB}/restore", "sophon_hub.api.labs.LabRestoreAPI", "api-lab-restore"),
+    (f"{_LAB}/publish", "sophon_hub.api.datasets.LabPublishAPI", "api-lab-publish"),
+    (f"{_LAB}/datasets/{SLUG}", "sophon_hub.api.datasets.LabDatasetAPI", "api-lab-dataset"),
+    (f"{_MY_LAB}/datasets/{SLUG}", "sophon_hub.api.datasets.OwnDatasetAPI", "api-my-lab-dataset"),
+    ("api/v1/datasets", "sophon_hub.api.datasets.DatasetsAPI", "api-datasets"),
+    (_DATASET, "sophon_hub.api.datasets.DatasetAPI", "api-dataset"),
+    (f"{_DATASET}/restore", "sophon_hub.api.datasets.DatasetRestoreAPI", "api-dataset-restore"),
+    (f"{_DATASET}/verify", "sophon_hub.api.datasets.DatasetVerifyAPI", "api-dataset-verify"),
+    (f"{_DATASET}/refresh", "sophon_hub.api.datasets.DatasetRefreshAPI", "api-dataset-refresh"),
+    (f"{_DATASET}/manifest", "sophon_hub.api.datasets.ManifestAPI", "api-dataset-manifest"),
     ("api/.*", "sophon_hub.api.base.UnknownAddress", "api-unknown"),
 ]
 
@@ -80,6 +90,11 @@ PAGE_ROUTES: list[tuple[str, str, str]] = [
     ("trash", f"{_PAGES}.home.TrashPage", "trash"),
     ("lab", f"{_PAGES}.personal.OwnLabPage", "my-lab"),
     ("lab/start", f"{_PAGES}.personal.StartOwnLabPage", "my-lab-start"),
+    ("lab/datasets", f"{_PAGES}.dataset_use.OwnDatasetsPage", "my-lab-datasets"),
+    ("datasets", f"{_PAGES}.datasets.DatasetsPage", "datasets"),
+    ("datasets/new", f"{_PAGES}.datasets.NewDatasetPage", "dataset-new"),
+    (f"datasets/{SLUG}", f"{_PAGES}.datasets.DatasetPage", "dataset"),
+    (f"datasets/{SLUG}/edit", f"{_PAGES}.datasets.EditDatasetPage", "dataset-edit"),
     ("groups", f"{_PAGES}.groups.GroupsPage", "groups"),
     ("groups/new", f"{_PAGES}.groups.NewGroupPage", "group-new"),
     (_GROUP_PAGE, f"{_PAGES}.groups.GroupPage", "group"),
@@ -99,6 +114,8 @@ PAGE_ROUTES: list[tuple[str, str, str]] = [
     (_LAB_PAGE, f"{_PAGES}.labs.LabPage", "lab"),
     (f"{_LAB_PAGE}/edit", f"{_PAGES}.labs.EditLabPage", "lab-edit"),
     (f"{_LAB_PAGE}/start", f"{_PAGES}.labs.StartLabPage", "lab-start"),
+    (f"{_LAB_PAGE}/datasets", f"{_PAGES}.dataset_use.LabDatasetsPage", "lab-datasets"),
+    (f"{_LAB_PAGE}/publish", f"{_PAGES}.dataset_use.PublishPage", "lab-publish"),
     (f"{_LAB_PAGE}/delete", f"{_PAGES}.labs.DeleteLabPage", "lab-delete"),
 ]
 

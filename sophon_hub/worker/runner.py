@@ -12,7 +12,7 @@ from sophon_hub.clock import utcnow
 from sophon_hub.errors import SophonError
 from sophon_hub.hub import HubDown, HubRefused
 from sophon_hub.store.engine import Session
-from sophon_hub.worker import disk, groups, labs, personal, reconcile
+from sophon_hub.worker import datasets, disk, groups, labs, personal, reconcile
 from sophon_hub.worker.context import Context
 
 log = logging.getLogger("sophon.worker")
@@ -34,6 +34,8 @@ HANDLERS: dict[str, tuple[Handler, str]] = {
     "start_personal": (personal.start_personal, "personal_id"),
     "stop_personal": (personal.stop_personal, "personal_id"),
     "empty_trash": (disk.empty_trash, "personal_id"),
+    "prepare_dataset": (datasets.prepare_dataset, "dataset_id"),
+    "verify_dataset": (datasets.verify_dataset, "dataset_id"),
     "measure_lab": (disk.measure_lab, "lab_id"),
     "measure_personal": (disk.measure_personal, "personal_id"),
 }

@@ -14,6 +14,21 @@ from sqlalchemy.orm import Session, joinedload
 
 from sophon_hub import actions
 from sophon_hub.actions import forms
+from sophon_hub.actions.dataset_use import (
+    attach_to_lab,
+    attach_to_own,
+    detach_from_lab,
+    detach_from_own,
+)
+from sophon_hub.actions.datasets import (
+    delete_dataset,
+    edit_dataset,
+    publish_dataset,
+    refresh_dataset,
+    register_dataset,
+    restore_dataset,
+    verify_dataset,
+)
 from sophon_hub.actions.groups import (
     create_group,
     delete_group,
@@ -54,7 +69,7 @@ from sophon_hub.actions.projects import (
     restore_project,
 )
 from sophon_hub.errors import SophonError
-from sophon_hub.models import AuditEvent, Job, Lab, PersonalLab, ResearchGroup
+from sophon_hub.models import AuditEvent, Dataset, Job, Lab, PersonalLab, ResearchGroup
 from sophon_hub.policy.actor import Actor
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import reading, transact, writing
@@ -289,6 +304,94 @@ CASES: dict[str, Case] = {
         "lab:restore",
         "lens/lost",
     ),
+    "datasets.register_dataset": Case(
+        "root",
+        "ada",
+        lambda s, a: register_dataset(
+            s,
+            a,
+            forms.NewDataset.read({"name": "Climate", "kind": "volume", "location": "climate"}),
+            SETTINGS,
+        ),
+        "dataset:create",
+        "climate",
+        ("prepare_dataset climate",),
+    ),
+    "datasets.publish_dataset": Case(
+        "grace",
+        "alan",
+        lambda s, a: publish_dataset(
+            s, a, stage.lab(s), forms.Publication(name="Out", folder="out")
+        ),
+        "dataset:create",
+        "out",
+        ("prepare_dataset out",),
+    ),
+    "datasets.edit_dataset": Case(
+        "grace",
+        "alan",
+        lambda s, a: edit_dataset(s, a, stage.dataset(s), forms.DatasetChanges(licence="CC0")),
+        "dataset:edit",
+        "stars",
+    ),
+    "datasets.verify_dataset": Case(
+        "grace",
+        "alan",
+        lambda s, a: verify_dataset(s, a, stage.dataset(s)),
+        "dataset:verify",
+        "stars",
+        ("verify_dataset stars",),
+    ),
+    "datasets.refresh_dataset": Case(
+        "grace",
+        "alan",
+        lambda s, a: refresh_dataset(s, a, stage.dataset(s)),
+        "dataset:refresh",
+        "stars",
+        ("prepare_dataset stars",),
+    ),
+    "datasets.delete_dataset": Case(
+        "ada",
+        "grace",
+        lambda s, a: delete_dataset(s, a, stage.dataset(s)),
+        "dataset:delete",
+        "stars",
+    ),
+    "datasets.restore_dataset": Case(
+        "ada",
+        "grace",
+        lambda s, a: restore_dataset(s, a, stage.dataset(s, "bones")),
+        "dataset:restore",
+        "bones",
+    ),
+    "dataset_use.attach_to_lab": Case(
+        "grace",
+        "alan",
+        lambda s, a: attach_to_lab(s, a, stage.lab(s), "stars"),
+        "lab:attach",
+        "lens/bench",
+    ),
+    "dataset_use.detach_from_lab": Case(
+        "grace",
+        "alan",
+        lambda s, a: detach_from_lab(s, a, stage.lab(s, "running"), "used"),
+        "lab:detach",
+        "lens/running",
+    ),
+    "dataset_use.attach_to_own": Case(
+        "grace",
+        "guest",
+        lambda s, a: attach_to_own(s, a, "stars"),
+        "personal:attach",
+        "grace",
+    ),
+    "dataset_use.detach_from_own": Case(
+        "ada",
+        "guest",
+        lambda s, a: detach_from_own(s, a, "used"),
+        "personal:detach",
+        "ada",
+    ),
     "personal.edit_personal": Case(
         "grace",
         "guest",
@@ -330,6 +433,7 @@ CASES: dict[str, Case] = {
 }
 
 HELPERS = {
+    "labs.check_unlocked",
     "groups.check_owner_stays",
     "groups.drop_request",
     "groups.lock_for",
@@ -392,6 +496,11 @@ def named_jobs(session: Session) -> list[str]:
             assert job.payload == {"personal_id": own.id}
             named.append(f"{job.kind} {own.person.username}")
             continue
+        if noun == "dataset":
+            dataset = session.get_one(Dataset, int(number))
+            assert job.payload == {"dataset_id": dataset.id}
+            named.append(f"{job.kind} {dataset.slug}")
+            continue
         about = session.get(Lab if noun == "lab" else ResearchGroup, int(number))
         assert about
         assert job.payload == {f"{noun}_id": about.id}
@@ -422,7 +531,10 @@ def test_an_action_leaves_one_event_and_its_jobs(hub: Engine, case: Case) -> Non
 def check_where(session: Session, event: AuditEvent) -> None:
     """The event is found from the group, and from the project, that it belongs to."""
     slug = event.subject.partition("/")[0]
-    if event.action.startswith(("project:", "lab:")):
+    if event.action.startswith("dataset:"):
+        dataset = stage.dataset(session, slug)
+        assert (event.group_id, event.project_id) == (dataset.group_id, None)
+    elif event.action.startswith(("project:", "lab:")):
         project = stage.project(session, slug)
         assert (event.group_id, event.project_id) == (project.group_id, project.id)
     else:
@@ -460,6 +572,7 @@ def test_an_action_that_is_rolled_back_changes_nothing(hub: Engine, case: Case) 
 def test_an_administrator_may_do_what_is_not_about_themselves(hub: Engine, case: Case) -> None:
     """And a guest may do nothing at all."""
     about_oneself = {"group:leave", "group:ask", "request:withdraw", "lab:unlock"}
+    about_oneself |= {"personal:detach"}
 
     def by(name: str) -> None:
         transact(hub, lambda session: case.do(session, actor(session, name)))

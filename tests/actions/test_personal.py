@@ -69,7 +69,7 @@ def test_what_is_stopped_is_started_with_the_image_of_this_moment(
     lab, begun = start_personal(session, cast.actor("grace"), PersonalStart(), SETTINGS)
     assert begun
     assert lab.state is LabState.STARTING
-    assert lab.started_with == {"image": "geo"}
+    assert lab.started_with == {"image": "geo", "datasets": []}
     assert lab.clean_up is False
 
 

@@ -54,6 +54,7 @@ async def test_who_never_used_it_has_a_stopped_one(quotas: Site):
         "clean_up": False,
         "last_activity": None,
         "restart_needed": [],
+        "datasets": [],
         "disk": {
             "bytes": None,
             "trash_bytes": None,
@@ -118,13 +119,13 @@ async def test_what_a_labs_home_holds_is_told_to_the_group_only(busy_site: Site)
 @pytest.mark.parametrize(
     ("state", "size", "wanted"),
     [
-        (LabState.STOPPED, None, {"start", "edit"}),
-        (LabState.STOPPED, 7, {"start", "edit", "empty-trash"}),
-        (LabState.STOPPED, 2 * GIB + 1, {"start", "edit", "empty-trash"}),
-        (LabState.FAILED, 7, {"start", "edit", "empty-trash"}),
-        (LabState.STARTING, None, {"start", "stop", "edit"}),
-        (LabState.RUNNING, None, {"open", "stop", "edit"}),
-        (LabState.STOPPING, None, {"edit"}),
+        (LabState.STOPPED, None, {"start", "edit", "datasets"}),
+        (LabState.STOPPED, 7, {"start", "edit", "empty-trash", "datasets"}),
+        (LabState.STOPPED, 2 * GIB + 1, {"start", "edit", "empty-trash", "datasets"}),
+        (LabState.FAILED, 7, {"start", "edit", "empty-trash", "datasets"}),
+        (LabState.STARTING, None, {"start", "stop", "edit", "datasets"}),
+        (LabState.RUNNING, None, {"open", "stop", "edit", "datasets"}),
+        (LabState.STOPPING, None, {"edit", "datasets"}),
     ],
 )
 async def test_the_page_has_the_buttons_of_its_state(

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
-from sophon_hub import apache, demo, startup
+from sophon_hub import apache, dataset_command, demo, startup
 from sophon_hub.authenticator.first_accounts import ADMIN_PASSWORD_FILE
 from sophon_hub.settings import PREFIX, BadSetting, Sophon
 from sophon_hub.store import schema
@@ -102,6 +102,14 @@ def _answers(url: str) -> bool:
         return False
 
 
+def dataset(settings: Sophon, chosen: argparse.Namespace) -> None:
+    """Run ``sophon-hub dataset ...``."""
+    with _database(settings) as engine:
+        schema.check(engine)
+        for line in dataset_command.run(settings, engine, chosen):
+            say(line)
+
+
 COMMANDS = {
     "migrate": migrate,
     "check": check,
@@ -126,11 +134,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         commands.add_parser(name, help=function.__doc__, description=function.__doc__)
     text = "Print the Apache virtual host that signs people in and passes requests to the hub."
     apache.add_arguments(commands.add_parser("apache-config", help=text, description=text))
+    text = "Register directories and volumes as datasets, or list them."
+    dataset_command.add_arguments(commands.add_parser("dataset", help=text, description=text))
     chosen = parser.parse_args(arguments)
     try:
         settings = Sophon.load()
         if chosen.command == "apache-config":
             say(apache.vhost(settings, chosen).rstrip())
+        elif chosen.command == "dataset":
+            dataset(settings, chosen)
         else:
             COMMANDS[chosen.command](settings)
     except BadSetting as error:

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 from sophon_hub import audit
 from sophon_hub.actions.labs import check_unlocked
 from sophon_hub.errors import Conflict, NotFound
-from sophon_hub.models import Dataset, Lab, PersonalLab
+from sophon_hub.models import Dataset, DatasetState, Lab, PersonalLab
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.datasets import may_be_in_labs_of
 from sophon_hub.policy.permissions import Permission, require
@@ -58,6 +58,8 @@ def _attach(
         raise Conflict("This dataset is in the trash.")
     if dataset.uid in lab.dataset_uids:
         return False
+    if dataset.state is not DatasetState.READY:
+        raise Conflict("This dataset is not ready yet. Its page says when it is.")
     if len(lab.dataset_uids) >= MOST_IN_A_LAB:
         raise Conflict(f"A lab has at most {MOST_IN_A_LAB} datasets; remove one first.")
     lab.dataset_uids = [*lab.dataset_uids, dataset.uid]

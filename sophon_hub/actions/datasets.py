@@ -25,6 +25,9 @@ from sophon_hub.store import datasets as store
 from sophon_hub.store import groups as group_store
 from sophon_hub.store import labs as lab_store
 
+ONE_AT_A_TIME = "datasets"
+"""Key of all these jobs: reading many datasets at once would slow down every lab."""
+
 
 def register_dataset(session: Session, actor: Actor, form: NewDataset, settings: Sophon) -> Dataset:
     """Register a directory of the machine, or a volume; administrators."""
@@ -122,7 +125,7 @@ def _record_new(session: Session, actor: Actor, dataset: Dataset, **detail: str)
 
 
 def _enqueue(session: Session, kind: str, dataset: Dataset) -> None:
-    jobs.enqueue(session, kind, f"dataset:{dataset.id}", dataset_id=dataset.id)
+    jobs.enqueue(session, kind, ONE_AT_A_TIME, dataset_id=dataset.id)
 
 
 def _check_visibility(group: ResearchGroup | None, visibility: Visibility) -> None:

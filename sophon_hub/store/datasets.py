@@ -10,7 +10,7 @@ from sophon_hub.errors import NotFound
 from sophon_hub.models import Dataset, ResearchGroup
 from sophon_hub.models.servers import HasServer
 from sophon_hub.policy.actor import Actor
-from sophon_hub.policy.datasets import fits_group
+from sophon_hub.policy.datasets import fits_group, is_mountable
 from sophon_hub.policy.visibility import visible_datasets, visible_groups
 from sophon_hub.store.locking import lock_rows
 from sophon_hub.store.paging import Page, Paging, fetch_page, matches
@@ -77,7 +77,7 @@ def find_attached(session: Session, actor: Actor, labs: Iterable[HasServer]) -> 
 
 def list_usable(session: Session, actor: Actor, group_id: int | None) -> Sequence[Dataset]:
     """Datasets that can be chosen for labs of a group, or with None for the actor's own lab."""
-    query = _datasets(actor).where(Dataset.deleted_at.is_(None))
+    query = _datasets(actor).where(is_mountable())
     if group_id is not None:
         query = query.where(fits_group(group_id))
     return session.scalars(query.order_by(Dataset.name, Dataset.id).limit(MOST_CHOICES)).all()

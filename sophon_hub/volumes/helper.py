@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from docker.api.client import APIClient
 from docker.errors import APIError, DockerException
+from docker.types.containers import LogConfig
 from requests.exceptions import RequestException
 
 from sophon_hub.settings import Sophon
@@ -63,6 +64,8 @@ def _run(client: APIClient, settings: Sophon, helper: Helper) -> str:
         # labs come first, however much there is to read
         cpu_shares=64,
         binds=dict(helper.binds),
+        # whatever the machine's default is: what is printed has to be read again
+        log_config=LogConfig(type=LogConfig.types.JSON),
     )
     container = client.create_container(
         helper.image,

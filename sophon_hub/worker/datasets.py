@@ -1,4 +1,4 @@
-"""Datasets: copied, checked and read in the background, one at a time each."""
+"""Datasets: copied, checked and read in the background, one at a time."""
 
 import asyncio
 import logging

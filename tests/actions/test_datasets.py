@@ -266,6 +266,19 @@ def test_what_is_in_the_trash_cannot_be_attached(session: Session, cast: Cast) -
         attach_to_own(session, cast.actor("ada"), "stars")
 
 
+@pytest.mark.parametrize("state", [DatasetState.PREPARING, DatasetState.FAILED])
+def test_what_is_not_ready_cannot_be_attached(
+    session: Session, cast: Cast, state: DatasetState
+) -> None:
+    dataset = make.dataset(session, group=cast.group, state=state)
+    ada = cast.actor("ada")
+    assert store.list_usable(session, ada, None) == []
+    with pytest.raises(Conflict, match="not ready"):
+        attach_to_own(session, ada, "stars")
+    dataset.state = DatasetState.READY
+    assert attach_to_own(session, ada, "stars").dataset_uids == [dataset.uid]
+
+
 def test_what_is_not_attached_cannot_be_removed(session: Session, cast: Cast) -> None:
     make.dataset(session, group=cast.group)
     with pytest.raises(NotFound):

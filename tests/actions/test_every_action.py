@@ -489,17 +489,16 @@ def named_jobs(session: Session) -> list[str]:
     """Jobs with the slug of what they are about."""
     named = []
     for job in session.scalars(select(Job)):
+        if job.key == "datasets":
+            dataset = session.get_one(Dataset, job.payload["dataset_id"])
+            named.append(f"{job.kind} {dataset.slug}")
+            continue
         noun, number = job.key.split(":")
         if noun in ("personal", "trash"):
             with_person = [joinedload(PersonalLab.person)]
             own = session.get_one(PersonalLab, int(number), options=with_person)
             assert job.payload == {"personal_id": own.id}
             named.append(f"{job.kind} {own.person.username}")
-            continue
-        if noun == "dataset":
-            dataset = session.get_one(Dataset, int(number))
-            assert job.payload == {"dataset_id": dataset.id}
-            named.append(f"{job.kind} {dataset.slug}")
             continue
         about = session.get(Lab if noun == "lab" else ResearchGroup, int(number))
         assert about

@@ -78,14 +78,15 @@ def test_the_portal_follows_a_lab_that_is_started_and_stopped_at_the_hub(site: S
 
 
 def test_the_worker_reaches_only_the_servers_of_those_who_asked(site: Site):
-    barbara = site.api("barbara")
+    ada = site.api("ada")
     token = (site.data_dir / "worker-token").read_text().strip()
-    barbaras = f"{site.url}/hub/api/users/barbara/server"
+    # whose own lab no other journey starts
+    own_server = f"{site.url}/hub/api/users/ada/server"
     with requests.Session() as worker:
         worker.headers["Authorization"] = f"token {token}"
-        assert worker.post(barbaras, timeout=60).status_code == 404
-        barbara.start(LAB)
+        assert worker.post(own_server, timeout=60).status_code == 404
+        ada.start(LAB)
         groups = worker.get(f"{site.url}/hub/api/groups/{PERSONAL_GROUP}", timeout=60).json()
-        assert "barbara" in groups["users"]
-        assert worker.delete(barbaras, timeout=60).status_code in (202, 204)
-    barbara.wait_for_state(LAB, "stopped")
+        assert "ada" in groups["users"]
+        assert worker.delete(own_server, timeout=60).status_code in (202, 204)
+    ada.wait_for_state(LAB, "stopped")

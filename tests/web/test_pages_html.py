@@ -136,6 +136,10 @@ def _many(session: Session, numbers: range) -> None:
         lost = make.project(session, corner.group, f"lost{number}")
         gone.deleted_at = lost.deleted_at = make.LONG_AGO
         audit.record(session, actor, "project:create", project)
+        dataset = make.dataset(session, f"d{number}", group=corner.group)
+        corner.lab.dataset_uids = [*corner.lab.dataset_uids, dataset.uid]
+        make.dataset(session, f"free{number}", group=corner.group)
+        make.dataset(session, f"unused{number}", group=corner.group, deleted_at=make.LONG_AGO)
 
 
 LISTS = [
@@ -147,6 +151,9 @@ LISTS = [
     f"{GROUP}/events",
     "projects",
     "projects/new",
+    "datasets",
+    LAB,
+    f"{LAB}/datasets",
     PROJECT,
     f"{PROJECT}/trash",
     "trash",

@@ -5,12 +5,20 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from sophon_hub import clock
-from sophon_hub.models import AuditEvent, Dataset, Lab, PersonalLab, ResearchGroup, ResearchProject
+from sophon_hub.models import (
+    AuditEvent,
+    Dataset,
+    Lab,
+    Person,
+    PersonalLab,
+    ResearchGroup,
+    ResearchProject,
+)
 from sophon_hub.policy.actor import Actor
 
 SUBJECT_LENGTH = 200
 
-Subject = ResearchGroup | ResearchProject | Lab | PersonalLab | Dataset | None
+Subject = ResearchGroup | ResearchProject | Lab | PersonalLab | Dataset | Person | None
 
 
 def record(
@@ -38,6 +46,8 @@ def record(
         group_id, name = subject.group_id, subject.slug
     elif isinstance(subject, PersonalLab):
         name = (actor.username or "")[:SUBJECT_LENGTH]
+    elif isinstance(subject, Person):
+        name = subject.username
     event = AuditEvent(
         at=clock.utcnow(),
         actor=actor.username,

@@ -30,6 +30,12 @@ WORKER = "sophon-worker"
 LOCAL_PEOPLE = "sophon-local-accounts"
 """Hub group of the people with a password of this hub."""
 PROXY_BINARY = "configurable-http-proxy"
+HUB_HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+"""On the Hub's own pages, as on those of the portal; JupyterHub itself forbids frames."""
 NOT_ISOLATED = (
     "Trial without containers: labs are plain processes and are <strong>not isolated</strong>"
     " from each other or from this machine. Do not let anybody you do not trust use it."
@@ -91,6 +97,12 @@ def refuse_unsafe(settings: Sophon) -> None:
     for root in settings.dataset_roots:
         if problem := root_problem(root, settings.data_dir):
             raise BadSetting(f"dataset_roots names {root!r}: {problem}. Set SOPHON_DATASET_ROOTS.")
+    data = settings.data_path
+    if data.exists() and data.stat().st_mode & 0o077:
+        raise BadSetting(
+            f"Others on this machine can get into {data}, where the hub keeps its databases. Run:"
+            f" chmod 700 {data}, or set SOPHON_DATA_DIR to a directory of the hub's own."
+        )
     if settings.accounts_file:
         path = Path(settings.accounts_file)
         if not path.is_file():
@@ -248,6 +260,7 @@ def _prepare_accounts(c: Config, settings: Sophon) -> None:
 
 
 def _wire_pages(c: Config, settings: Sophon) -> None:
+    c.JupyterHub.tornado_settings.update({"headers": HUB_HEADERS})
     c.JupyterHub.default_url = f"{_base(settings)}services/{PORTAL}/"
     c.JupyterHub.template_paths = [str(paths.hub_templates())]
     c.JupyterHub.template_vars = {

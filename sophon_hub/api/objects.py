@@ -14,6 +14,7 @@ from sophon_hub.models import (
     DatasetState,
     LabState,
     MemberRole,
+    MembershipSource,
     Visibility,
 )
 from sophon_hub.policy.permissions import Permission
@@ -124,6 +125,10 @@ class Member(User):
     """Somebody in a research group."""
 
     role: MemberRole
+    source: Annotated[
+        MembershipSource,
+        Field(description="Who decided it; what the sign-on decided follows the next sign-in."),
+    ]
     expires_at: Time | None
     added_by: str | None
     added_at: Time

@@ -17,6 +17,7 @@ from sophon_hub.models.vocabulary import (
     DatasetState,
     LabState,
     MemberRole,
+    MembershipSource,
     Visibility,
 )
 
@@ -36,6 +37,7 @@ __all__ = [
     "LocalAccount",
     "MemberRole",
     "Membership",
+    "MembershipSource",
     "Person",
     "PersonalLab",
     "ResearchGroup",

@@ -434,8 +434,10 @@ CASES: dict[str, Case] = {
 
 HELPERS = {
     "labs.check_unlocked",
+    "claims.apply_claims",  # the hub itself acts; tests/actions/test_claims.py
     "groups.check_owner_stays",
     "groups.drop_request",
+    "groups.has_expired",
     "groups.lock_for",
     "groups.sync",
     "idempotency.once",  # runs one of the actions

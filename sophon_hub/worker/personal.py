@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from sophon_hub import jobs, names
-from sophon_hub.hub import Server
+from sophon_hub.hub import HubRefused, Server
 from sophon_hub.models import LabState, PersonalLab
 from sophon_hub.store import personal
 from sophon_hub.store.engine import Session
@@ -12,6 +12,7 @@ from sophon_hub.worker.context import Context
 
 DEFAULT_SERVER = ""
 TITLE = "Personal lab"
+GONE = "There is no such account at the hub any more."
 
 
 async def _target(context: Context, lab_id: int, state: LabState) -> labs.Target | None:
@@ -29,18 +30,36 @@ async def _target(context: Context, lab_id: int, state: LabState) -> labs.Target
 async def start_personal(context: Context, personal_id: int) -> None:
     """Start somebody's personal lab and follow it until it answers or has failed."""
     target = await _target(context, personal_id, LabState.STARTING)
-    if target is not None:
-        # the worker's right to start servers of people is bound to this group
-        await context.hub.add_to_group(names.PERSONAL_GROUP, [target.account])
+    if target is None:
+        return
+    if await _admit(context, target.account):
         await labs.start(context, target)
+    else:
+        await labs.set_state(context, target, LabState.STARTING, LabState.FAILED, message=GONE)
 
 
 async def stop_personal(context: Context, personal_id: int) -> None:
     """Stop somebody's personal lab and wait until it is gone."""
     target = await _target(context, personal_id, LabState.STOPPING)
-    if target is not None:
-        await context.hub.add_to_group(names.PERSONAL_GROUP, [target.account])
+    if target is None:
+        return
+    if await _admit(context, target.account):
         await labs.stop(context, target)
+    else:
+        await labs.set_state(context, target, LabState.STOPPING, LabState.STOPPED)
+
+
+async def _admit(context: Context, username: str) -> bool:
+    """Put somebody into the group that the worker's right is bound to; False without account."""
+    hub = context.hub
+    await hub.make_group(names.PERSONAL_GROUP)  # missing where the sign-on manages groups
+    try:
+        await hub.add_to_group(names.PERSONAL_GROUP, [username])
+    except HubRefused:
+        if await hub.has_user(username):
+            raise
+        return False
+    return True
 
 
 def states(session: Session) -> dict[int, LabState]:

@@ -10,11 +10,12 @@ from sqlalchemy import Engine, select
 
 from sophon_hub import jobs
 from sophon_hub.clock import utcnow
-from sophon_hub.hub import Account, Server
+from sophon_hub.hub import Account, HubRefused, Server
 from sophon_hub.models import Dataset, DatasetKind, DatasetState, Job, Lab, LabState, PersonalLab
+from sophon_hub.names import PERSONAL_GROUP
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import reading, writing
-from sophon_hub.worker import datasets, disk
+from sophon_hub.worker import datasets, disk, personal
 from sophon_hub.worker.context import Context
 from sophon_hub.worker.reconcile import watch
 from tests import make
@@ -33,6 +34,17 @@ class Hub:
     async def accounts(self, *, active_only: bool = False) -> AsyncIterator[Account]:
         assert active_only
         yield Account("grace", admin=False, display_name=None, servers=self.servers)
+
+    # the account is gone meanwhile
+
+    async def make_group(self, name: str) -> None:
+        assert name == PERSONAL_GROUP
+
+    async def add_to_group(self, name: str, usernames: list[str]) -> None:
+        raise HubRefused(400, f"No such user: {usernames}")
+
+    async def has_user(self, username: str) -> bool:
+        return False
 
 
 @pytest.fixture
@@ -149,6 +161,20 @@ async def test_a_personal_lab_is_what_the_hub_says_and_lost_jobs_come_back(
     assert own(context).state is becomes
     with reading(context.engine) as session:
         assert [job.kind for job in session.scalars(select(Job))] == jobs_left
+
+
+@pytest.mark.parametrize(
+    ("state", "becomes"),
+    [(LabState.STARTING, LabState.FAILED), (LabState.STOPPING, LabState.STOPPED)],
+)
+async def test_a_lab_whose_owner_has_no_account_any_more_comes_to_rest(
+    context: Context, home: Path, state: LabState, becomes: LabState
+) -> None:
+    with writing(context.engine) as session:
+        session.get_one(PersonalLab, own(context).id).state = state
+    for work in (personal.start_personal, personal.stop_personal):
+        await work(context, own(context).id)
+    assert own(context).state is becomes
 
 
 def add(context: Context, **values: Any) -> int:

@@ -21,7 +21,7 @@ async def main() -> None:
     token, api_url = os.environ["JUPYTERHUB_API_TOKEN"], os.environ["JUPYTERHUB_API_URL"]
     async with HubClient(api_url, token) as hub:
         runner = Runner(
-            Context(make_engine(settings.database_url), hub), settings.reconcile_seconds
+            Context(make_engine(settings.database_url), hub, settings), settings.reconcile_seconds
         )
         work = asyncio.create_task(runner.run())
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -81,6 +81,10 @@ class Addresses:
         """Address of a path below ``base_url`` that belongs to a lab of this project."""
         return self.server_origin(names.account_name(project)) + self.base_url + path
 
+    def personal_lab(self, username: str) -> str:
+        """Address of a person's own lab."""
+        return self.server_origin(username) + self.base_url + names.personal_path(username)
+
     @property
     def all_servers(self) -> str:
         """What matches the origin of every server, for a Content-Security-Policy; else empty."""

@@ -5,10 +5,20 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from sophon_hub import clock
-from sophon_hub.models import AuditEvent, Lab, Person, ResearchGroup, ResearchProject
+from sophon_hub.models import (
+    AuditEvent,
+    Dataset,
+    Lab,
+    Person,
+    PersonalLab,
+    ResearchGroup,
+    ResearchProject,
+)
 from sophon_hub.policy.actor import Actor
 
-Subject = ResearchGroup | ResearchProject | Lab | Person | None
+SUBJECT_LENGTH = 200
+
+Subject = ResearchGroup | ResearchProject | Lab | PersonalLab | Dataset | Person | None
 
 
 def record(
@@ -20,7 +30,7 @@ def record(
         session: the transaction of the action itself.
         actor: who.
         action: ``noun:verb``, past the permission it took.
-        subject: on what; None for the hub itself.
+        subject: on what; None for the hub itself. A personal lab has the name of its owner.
         detail: what changed, as JSON values.
     """
     group_id = project_id = None
@@ -32,6 +42,10 @@ def record(
     elif isinstance(subject, Lab):
         group_id, project_id = subject.project.group_id, subject.project_id
         name = f"{subject.project.slug}/{subject.slug}"
+    elif isinstance(subject, Dataset):
+        group_id, name = subject.group_id, subject.slug
+    elif isinstance(subject, PersonalLab):
+        name = (actor.username or "")[:SUBJECT_LENGTH]
     elif isinstance(subject, Person):
         name = subject.username
     event = AuditEvent(

@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from traitlets.config import Config
 from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 
-from sophon_hub import apache, demo, preflight, startup
+from sophon_hub import apache, dataset_command, demo, preflight, startup
 from sophon_hub.addresses import Addresses
 from sophon_hub.authenticator.first_accounts import ADMIN_PASSWORD_FILE
 from sophon_hub.settings import PREFIX, BadSetting, Sophon
@@ -121,6 +121,14 @@ def _answers(url: str) -> bool:
         return False
 
 
+def dataset(settings: Sophon, chosen: argparse.Namespace) -> None:
+    """Run ``sophon-hub dataset ...``."""
+    with _database(settings) as engine:
+        schema.check(engine)
+        for line in dataset_command.run(settings, engine, chosen):
+            say(line)
+
+
 COMMANDS: dict[str, Callable[[Sophon], None]] = {
     "migrate": migrate,
     "check": check,
@@ -149,6 +157,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
     text = "Print the Apache virtual host that signs people in and passes requests to the hub."
     apache.add_arguments(commands.add_parser("apache-config", help=text, description=text))
+    text = "Register directories and volumes as datasets, or list them."
+    dataset_command.add_arguments(commands.add_parser("dataset", help=text, description=text))
     chosen = parser.parse_args(arguments)
     try:
         settings = Sophon.load()
@@ -156,6 +166,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             say(apache.vhost(settings, chosen).rstrip())
         elif chosen.command == "check":
             check(settings, chosen.config)
+        elif chosen.command == "dataset":
+            dataset(settings, chosen)
         else:
             COMMANDS[chosen.command](settings)
     except BadSetting as error:

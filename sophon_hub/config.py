@@ -5,6 +5,7 @@ When the program that reads the file is the Hub itself, what would go wrong late
 now, and ends the start with one sentence.
 """
 
+import os
 import shutil
 import sys
 from typing import Any
@@ -137,10 +138,16 @@ def _worker(settings: Sophon) -> dict[str, Any]:
     return {
         "name": WORKER,
         "command": [sys.executable, str(paths.service_script("worker"))],
-        "environment": settings.environment(),
+        "environment": settings.environment() | _engine_environment(),
         "api_token": read_or_make_secret(settings.data_path / "worker-token"),
         "display": False,
     }
+
+
+def _engine_environment() -> dict[str, str]:
+    """Which Docker engine is meant: the Hub keeps that to itself unless it is told otherwise."""
+    wanted = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH")
+    return {name: os.environ[name] for name in wanted if name in os.environ}
 
 
 def _wire_proxy(c: Config, settings: Sophon) -> None:
@@ -180,7 +187,7 @@ def _wire_addresses(c: Config, settings: Sophon, addresses: Addresses) -> None:
 
 
 def _wire_access(c: Config, settings: Sophon) -> None:
-    accounts = names.ALL_ACCOUNTS_GROUP
+    accounts, personal = names.ALL_ACCOUNTS_GROUP, names.PERSONAL_GROUP
     c.JupyterHub.authenticator_class = make_authenticator(settings.authenticator)
     if settings.admin_user:
         c.Authenticator.admin_users = {settings.admin_user}
@@ -188,7 +195,7 @@ def _wire_access(c: Config, settings: Sophon) -> None:
     kinds = [kind.__name__ for kind in c.JupyterHub.authenticator_class.mro()]
     if not any(c[name].get("manage_groups") for name in kinds if name in c):
         # else the Hub refuses groups in its configuration, and the worker makes this one
-        c.JupyterHub.load_groups = {accounts: {"users": []}}
+        c.JupyterHub.load_groups = {group: {"users": []} for group in (accounts, personal)}
     c.JupyterHub.load_roles = [
         {
             "name": "sophon-portal",
@@ -207,9 +214,10 @@ def _wire_access(c: Config, settings: Sophon) -> None:
                 "read:users",
                 "admin:groups",
                 "groups",
-                # servers of people are out of its reach
+                # other servers of people are out of its reach
                 f"servers!group={accounts}",
                 f"delete:servers!group={accounts}",
+                f"servers!group={personal}",
                 "read:servers",
             ],
             "services": [WORKER],

@@ -34,6 +34,11 @@ RESERVED_SLUGS = frozenset(
 ALL_ACCOUNTS_GROUP = "sophon-accounts"
 """Hub group of every collaboration account; the worker's hub role is filtered to it."""
 
+PERSONAL_GROUP = "sophon-personal"
+"""Hub group of the people whose personal labs the worker starts and stops for them."""
+
+MAX_PATH = 1000
+
 MAX_USERNAME = 255
 """As long as JupyterHub allows."""
 
@@ -159,6 +164,11 @@ def workspace_path(project_slug: str, lab_slug: str, username: str) -> str:
     return f"{lab_path(project_slug, lab_slug)}lab/workspaces/{quote(username, safe='')}"
 
 
+def personal_path(username: str) -> str:
+    """Path below the Hub's base URL at which somebody enters their personal lab."""
+    return f"user/{quote(username, safe='@~')}/lab"
+
+
 def new_uid() -> str:
     """An identifier that is never used twice; names volumes and containers."""
     return uuid.uuid4().hex
@@ -167,6 +177,27 @@ def new_uid() -> str:
 def volume_name(prefix: str, uid: str) -> str:
     """Docker volume that holds the home of the lab with this immutable id."""
     return f"{prefix}-home-{uid}"
+
+
+def dataset_volume_name(prefix: str, uid: str) -> str:
+    """Docker volume that holds the published dataset with this immutable id."""
+    return f"{prefix}-data-{uid}"
+
+
+def is_volume_name(text: str) -> bool:
+    """Whether Docker takes this as the name of a volume."""
+    return re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,254}", text) is not None
+
+
+def is_inner_path(text: str) -> bool:
+    """Whether this is a path that stays below where it starts, written plainly."""
+    parts = text.split("/")
+    return len(text) <= MAX_PATH and "\x00" not in text and not {"", ".", ".."} & set(parts)
+
+
+def dataset_path(slug: str) -> str:
+    """Where a dataset is found inside labs."""
+    return f"/srv/datasets/{slug}"
 
 
 def container_name(prefix: str, uid: str) -> str:

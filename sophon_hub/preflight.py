@@ -8,6 +8,7 @@ from sophon_hub import safety
 from sophon_hub.addresses import Addresses
 from sophon_hub.authenticator import LocalAuthenticator, make_authenticator
 from sophon_hub.authenticator.first_accounts import refuse_short_passwords
+from sophon_hub.policy.datasets import root_problem
 from sophon_hub.secret_files import require_private
 from sophon_hub.settings import BadSetting, Sophon
 
@@ -31,6 +32,9 @@ def refuse_unsafe(settings: Sophon, c: Config, host: str | None = None) -> None:
             "hub_database_url and database_url name the same database. JupyterHub needs one of its"
             " own: set SOPHON_HUB_DATABASE_URL to another."
         )
+    for root in settings.dataset_roots:
+        if problem := root_problem(root, settings.data_dir):
+            raise BadSetting(f"dataset_roots names {root!r}: {problem}. Set SOPHON_DATASET_ROOTS.")
     data = settings.data_path
     if data.exists() and data.stat().st_mode & 0o077:
         raise BadSetting(

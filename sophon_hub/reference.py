@@ -37,8 +37,9 @@ def permissions_page() -> str:
         lines.append(f"| `{permission}` | - | " + " | ".join(marks) + " |")
     lines += [
         "",
-        "Seeing a group or project depends on its visibility: public is for anyone, internal for"
-        " everybody signed in, private for the people of the group and administrators.",
+        "Seeing a group, project or dataset depends on its visibility: public is for anyone,"
+        " internal for everybody signed in, private for the people of the group and administrators."
+        " Datasets without a group are the administrators'.",
         "Whoever locked a lab may unlock it. What is in the trash is seen by owners and"
         " administrators only, and can only be restored.",
         "",

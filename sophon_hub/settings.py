@@ -17,6 +17,7 @@ from traitlets import (
     Enum,
     Float,
     Int,
+    List,
     TraitError,
     TraitType,
     Unicode,
@@ -25,10 +26,11 @@ from traitlets import (
 )
 from traitlets.config import Config, Configurable
 
-from sophon_hub.amounts import parse_bytes
+from sophon_hub.amounts import Amount, parse_bytes
 from sophon_hub.errors import SophonError
 
 PREFIX = "SOPHON_"
+JSON_TRAITS = (Dict, List)
 
 
 class BadSetting(SophonError):
@@ -117,13 +119,38 @@ class Sophon(Configurable):
 
     max_cpu_limit = Float(8.0, help="Most cores that may be set for a lab.").tag(config=True)
 
-    memory_limit = Unicode(
+    memory_limit = Amount(
         "2G", help="Memory a lab may use unless it says otherwise, such as 512M or 2G."
     ).tag(config=True)
 
-    max_memory_limit = Unicode("8G", help="Most memory that may be set for a lab.").tag(config=True)
+    max_memory_limit = Amount("8G", help="Most memory that may be set for a lab.").tag(config=True)
 
     pids_limit = Int(512, help="Most processes and threads in a lab.").tag(config=True)
+
+    home_soft_quota = Amount(
+        help="""What a personal lab's home may hold before its owner is warned, such as 8G. Empty:
+        nobody is warned.""",
+    ).tag(config=True)
+
+    home_hard_quota = Amount(
+        help="""What a personal lab's home may hold before it is not started any more, except to
+        clean up. A lab that runs is never stopped for it, and nothing is deleted. Empty: no
+        limit.""",
+    ).tag(config=True)
+
+    disk_check_minutes = Int(
+        15, min=1, help="Minutes between two looks at how much the home of a running lab holds."
+    ).tag(config=True)
+
+    dataset_roots = List(
+        Unicode(),
+        help="""Directories of this machine below which administrators may register datasets, such
+        as ``["/srv/data"]``. Only administrators may be able to write to them. Default: none.""",
+    ).tag(config=True)
+
+    max_dataset_size = Amount(
+        "20G", help="Most that may be published from a lab as one dataset."
+    ).tag(config=True)
 
     start_timeout = Int(
         120, help="Seconds after which a lab that does not answer counts as failed."
@@ -213,7 +240,7 @@ class Sophon(Configurable):
     def _from_environment(name: str, trait: TraitType[Any, Any]) -> Any:
         text = os.environ[PREFIX + name.upper()]
         try:
-            return json.loads(text) if isinstance(trait, Dict) else trait.from_string(text)
+            return json.loads(text) if isinstance(trait, JSON_TRAITS) else trait.from_string(text)
         except (TraitError, ValueError) as error:
             raise BadSetting(f"{PREFIX}{name.upper()}={text!r} cannot be read: {error}") from None
 
@@ -259,14 +286,6 @@ class Sophon(Configurable):
                 "description": "JupyterLab with real-time collaboration and Python.",
             }
         }
-
-    @validate("memory_limit", "max_memory_limit")
-    def _readable_memory(self, proposal: dict[str, Any]) -> str:
-        try:
-            parse_bytes(proposal["value"])
-        except ValueError as error:
-            raise TraitError(str(error)) from None
-        return str(proposal["value"])
 
     @property
     def memory_limit_bytes(self) -> int:

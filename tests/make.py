@@ -8,6 +8,9 @@ from sqlalchemy.orm import Session
 from sophon_hub import names
 from sophon_hub.models import (
     AccessMode,
+    Dataset,
+    DatasetKind,
+    DatasetState,
     JoinRequest,
     Lab,
     LabState,
@@ -15,6 +18,7 @@ from sophon_hub.models import (
     Membership,
     MembershipSource,
     Person,
+    PersonalLab,
     ResearchGroup,
     ResearchProject,
     Visibility,
@@ -149,6 +153,59 @@ def lab(
         state=state,
         locked_by=locked_by,
         lock_reason=lock_reason,
+        created_at=LONG_AGO,
+        deleted_at=deleted_at,
+    )
+    return _add(session, row)
+
+
+def personal_lab(
+    session: Session,
+    person: Person,
+    *,
+    state: LabState = LabState.STOPPED,
+    image: str | None = None,
+    home_uid: str | None = None,
+    disk_bytes: int | None = None,
+    clean_up: bool = False,
+) -> PersonalLab:
+    row = PersonalLab(
+        person=person,
+        state=state,
+        image=image,
+        home_uid=home_uid,
+        seeded=[],
+        disk_bytes=disk_bytes,
+        clean_up=clean_up,
+    )
+    return _add(session, row)
+
+
+def dataset(
+    session: Session,
+    slug: str = "stars",
+    *,
+    group: ResearchGroup | None = None,
+    name: str | None = None,
+    visibility: Visibility = Visibility.INTERNAL,
+    kind: DatasetKind = DatasetKind.DIRECTORY,
+    location: str = "/srv/data/stars",
+    lab_uid: str | None = None,
+    state: DatasetState = DatasetState.READY,
+    manifest: str | None = None,
+    deleted_at: datetime | None = None,
+) -> Dataset:
+    row = Dataset(
+        uid=names.new_uid(),
+        slug=slug,
+        group=group,
+        name=name or slug.title(),
+        visibility=visibility,
+        kind=kind,
+        location=location,
+        lab_uid=lab_uid,
+        state=state,
+        manifest=manifest,
         created_at=LONG_AGO,
         deleted_at=deleted_at,
     )

@@ -14,7 +14,7 @@ from docker.errors import APIError, DockerException
 
 from sophon_hub import startup
 from sophon_hub.settings import BadSetting, Sophon
-from sophon_hub.spawner.engine import connect
+from sophon_hub.volumes.engine import connect
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from pydantic import (
 from sophon_hub import names
 from sophon_hub.actions.text import Description, Message, Name
 from sophon_hub.errors import FieldError, Invalid
-from sophon_hub.models import AccessMode, MemberRole, Visibility
+from sophon_hub.models import AccessMode, DatasetKind, MemberRole, Visibility
 
 E = TypeVar("E")
 
@@ -77,6 +77,7 @@ LabSlug = Annotated[
 ]
 AVisibility = Annotated[Visibility, _word(Visibility)]
 AnAccessMode = Annotated[AccessMode, _word(AccessMode)]
+ADatasetKind = Annotated[DatasetKind, _word(DatasetKind)]
 AMemberRole = Annotated[MemberRole, _word(MemberRole)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 Cores = Annotated[float, Field(ge=0.1, le=1024, allow_inf_nan=False)]
@@ -207,6 +208,54 @@ class LabChanges(Form):
     internet: bool = True
     cpu_limit: Cores | None = None
     memory_limit: Bytes | None = None
+
+
+class PersonalChanges(Form):
+    """Changes to one's personal lab; without an image it has the hub's default."""
+
+    image: str | None = None
+
+
+class PersonalStart(Form):
+    """How a personal lab is started; to clean up also when its home is full."""
+
+    clean_up: bool = False
+
+
+class NewDataset(Form):
+    """Files on the machine to register: a directory, or a volume."""
+
+    name: Name
+    slug: Slug | None = None
+    description: Description = ""
+    licence: Message = ""
+    source: Message = ""
+    visibility: AVisibility | None = None
+    group: str = ""
+    kind: ADatasetKind
+    location: Message
+
+
+class Publication(Form):
+    """A folder of a lab's home to publish as a dataset of its group."""
+
+    name: Name
+    slug: Slug | None = None
+    description: Description = ""
+    licence: Message = ""
+    source: Message = ""
+    visibility: AVisibility | None = None
+    folder: Message
+
+
+class DatasetChanges(Form):
+    """Changes to what is said about a dataset."""
+
+    name: Name = ""
+    description: Description = ""
+    licence: Message = ""
+    source: Message = ""
+    visibility: AVisibility = Visibility.PRIVATE
 
 
 class LockReason(Form):

@@ -13,6 +13,7 @@ from sophon_hub.actions.trash import move_to_trash, take_from_trash
 from sophon_hub.errors import Conflict, Forbidden
 from sophon_hub.models import (
     AccessMode,
+    Dataset,
     JoinRequest,
     Lab,
     MemberRole,
@@ -24,6 +25,7 @@ from sophon_hub.models import (
 )
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, require, require_person
+from sophon_hub.store import datasets as dataset_store
 from sophon_hub.store import groups as store
 from sophon_hub.store import labs as lab_store
 from sophon_hub.store import people
@@ -105,18 +107,23 @@ def edit_group(
 
 def _check_projects_fit(session: Session, group: ResearchGroup, visibility: Visibility) -> None:
     """A project is never more visible than its group; those in the trash may come back."""
-    offending = sorted(
-        project.slug
-        for project in project_store.system_projects_of(session, group)
-        if project.visibility.openness > visibility.openness
-    )
-    if offending:
+    offending: dict[str, list[str]] = {
+        "projects": _more_visible(project_store.system_projects_of(session, group), visibility),
+        "datasets": _more_visible(dataset_store.system_datasets_of(session, group), visibility),
+    }
+    nouns = {noun: slugs for noun, slugs in offending.items() if slugs}
+    if nouns:
         raise Conflict(
-            f"A {visibility} group cannot have projects that more people see. Lower first: "
-            + ", ".join(offending)
-            + ".",
-            projects=offending,
+            f"A {visibility} group cannot have {' or '.join(nouns)} that more people see."
+            f" Lower first: {', '.join(slug for slugs in nouns.values() for slug in slugs)}.",
+            **nouns,
         )
+
+
+def _more_visible(
+    things: Sequence[ResearchProject] | Sequence[Dataset], visibility: Visibility
+) -> list[str]:
+    return sorted(one.slug for one in things if one.visibility.openness > visibility.openness)
 
 
 def join_group(
@@ -203,19 +210,17 @@ def delete_group(session: Session, actor: Actor, group: ResearchGroup) -> None:
     group = lock_for(session, actor, Permission.GROUP_DELETE, group)
     if group.deleted_at:
         raise Conflict("This group is in the trash already.")
-    projects, labs = _lock_contents(session, group)
-    move_to_trash(session, actor, [group, *projects, *labs])
+    contents = _lock_contents(session, group)
+    move_to_trash(session, actor, [group, *contents])
     audit.record(session, actor, "group:delete", group)
     sync(session, group)
 
 
-def _lock_contents(
-    session: Session, group: ResearchGroup
-) -> tuple[Sequence[ResearchProject], Sequence[Lab]]:
+def _lock_contents(session: Session, group: ResearchGroup) -> list[ResearchProject | Lab | Dataset]:
     projects = project_store.system_projects_of(session, group, lock=True)
-    return projects, lab_store.system_labs_of(
-        session, [project.id for project in projects], lock=True
-    )
+    numbers = [project.id for project in projects]
+    labs = lab_store.system_labs_of(session, numbers, lock=True)
+    return [*projects, *labs, *dataset_store.system_datasets_of(session, group, lock=True)]
 
 
 def restore_group(session: Session, actor: Actor, group: ResearchGroup) -> ResearchGroup:
@@ -223,8 +228,8 @@ def restore_group(session: Session, actor: Actor, group: ResearchGroup) -> Resea
     group = lock_for(session, actor, Permission.GROUP_DELETE, group)
     if not group.deleted_at:
         raise Conflict("This group is not in the trash.")
-    projects, labs = _lock_contents(session, group)
-    take_from_trash(group.deleted_at, [group, *projects, *labs])
+    contents = _lock_contents(session, group)
+    take_from_trash(group.deleted_at, [group, *contents])
     audit.record(session, actor, "group:restore", group)
     sync(session, group)
     return group

@@ -66,7 +66,8 @@ def _check_limits(
         )
 
 
-def _check_unlocked(actor: Actor, lab: Lab) -> None:
+def check_unlocked(actor: Actor, lab: Lab) -> None:
+    """Refuse what somebody else has locked."""
     if lab.locked_by is not None and lab.locked_by.id != actor.person_id:
         reason = f": {lab.lock_reason}" if lab.lock_reason else "."
         raise Conflict(f"This lab is locked by {lab.locked_by.display_name}{reason}")
@@ -76,7 +77,7 @@ def edit_lab(session: Session, actor: Actor, lab: Lab, form: LabChanges, setting
     """Change a lab. All but the name takes effect at the next start."""
     store.lock(session, lab)
     require(actor, Permission.LAB_EDIT, lab)
-    _check_unlocked(actor, lab)
+    check_unlocked(actor, lab)
     changes = form.changes()
     _check_limits(
         changes.get("cpu_limit"), changes.get("memory_limit"), changes.get("image"), settings
@@ -92,7 +93,7 @@ def start_lab(session: Session, actor: Actor, lab: Lab) -> bool:
     """Have a lab started; True unless it runs, or starts, already."""
     store.lock(session, lab)
     require(actor, Permission.LAB_START, lab)
-    _check_unlocked(actor, lab)
+    check_unlocked(actor, lab)
     if lab.state in (LabState.RUNNING, LabState.STARTING):
         return False
     if lab.state is LabState.STOPPING:
@@ -110,7 +111,7 @@ def stop_lab(session: Session, actor: Actor, lab: Lab) -> bool:
     """Have a lab stopped; True unless it is stopped, or being stopped, already."""
     store.lock(session, lab)
     require(actor, Permission.LAB_STOP, lab)
-    _check_unlocked(actor, lab)
+    check_unlocked(actor, lab)
     if lab.state in (LabState.STOPPED, LabState.FAILED, LabState.STOPPING):
         return False
     lab.state = LabState.STOPPING
@@ -137,7 +138,7 @@ def open_lab(session: Session, actor: Actor, lab: Lab) -> Entry:
             " you a member; then you can open it.",
             retry_after=86400,
         )
-    _check_unlocked(actor, lab)
+    check_unlocked(actor, lab)
     if lab.state is not LabState.RUNNING:
         raise Conflict("This lab is not running; start it first.")
     audit.record(session, actor, "lab:open", lab, mode="edit")
@@ -149,7 +150,7 @@ def lock_lab(session: Session, actor: Actor, lab: Lab, form: LockReason) -> Lab:
     """Lock a lab: nobody else starts, stops, changes or opens it."""
     store.lock(session, lab)
     require(actor, Permission.LAB_LOCK, lab)
-    _check_unlocked(actor, lab)
+    check_unlocked(actor, lab)
     lab.locked_by_id = require_person(actor)
     lab.lock_reason = form.reason
     audit.record(session, actor, "lab:lock", lab, reason=form.reason)
@@ -177,7 +178,7 @@ def delete_lab(session: Session, actor: Actor, lab: Lab) -> None:
     require(actor, Permission.LAB_DELETE, lab)
     if lab.deleted_at:
         raise Conflict("This lab is in the trash already.")
-    _check_unlocked(actor, lab)
+    check_unlocked(actor, lab)
     if lab.state.has_server:
         raise Conflict("Stop the lab before deleting it.")
     move_to_trash(session, actor, [lab])

@@ -6,10 +6,10 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from sophon_hub import clock, jobs
-from sophon_hub.models import Lab, LabState, ResearchGroup, ResearchProject
+from sophon_hub.models import Dataset, Lab, LabState, ResearchGroup, ResearchProject
 from sophon_hub.policy.actor import Actor
 
-Thing = ResearchGroup | ResearchProject | Lab
+Thing = ResearchGroup | ResearchProject | Lab | Dataset
 
 
 def move_to_trash(session: Session, actor: Actor, things: Iterable[Thing]) -> None:

@@ -28,6 +28,7 @@ ACCESS = Argument(
     {"type": "string", "enum": [*map(str, AccessMode)]},
 )
 GROUP = Argument("group", "Only projects of the group with this slug.")
+DATASET_GROUP = Argument("group", "Only datasets of the group with this slug.")
 VISIBILITY = Argument(
     "visibility",
     "Only projects seen by these.",

@@ -11,7 +11,7 @@ from sophon_hub.api.objects import Health, Image, Instance, Me, User
 from sophon_hub.api.operation import ListOf, operation, operation_with
 from sophon_hub.policy.actor import Actor
 from sophon_hub.store import instance as instances
-from sophon_hub.store import people
+from sophon_hub.store import people, personal
 from sophon_hub.store.engine import Session
 from sophon_hub.store.paging import Page, encode_cursor
 from sophon_hub.web import health, present
@@ -44,11 +44,13 @@ class MeAPI(ApiHandler):
     @operation({200: Me})
     async def get(self) -> None:
         """Tell who the caller is; guests too."""
+        address = f"{self.portal.prefix}lab"
         await self.answer_read(
             lambda session, actor: present.me(
                 actor,
                 {group.id: group.slug for group in people.list_own_groups(session, actor)},
-                self.portal.addresses,
+                None if actor.is_guest else personal.find_own(session, actor),
+                address,
             )
         )
 

@@ -8,7 +8,8 @@ from sophon_hub.api.base import ApiHandler, Json
 from sophon_hub.api.operation import ListOf, operation, operation_with
 from sophon_hub.models import Lab
 from sophon_hub.policy.actor import Actor
-from sophon_hub.store import labs, projects
+from sophon_hub.policy.permissions import Permission, require
+from sophon_hub.store import datasets, labs, projects
 from sophon_hub.store.engine import Session
 from sophon_hub.web import present, progress
 
@@ -19,7 +20,8 @@ class LabHandler(ApiHandler):
     def show(self, session: Session, actor: Actor, lab: Lab) -> Json:
         """The lab as JSON, as the transaction left it."""
         session.flush()
-        return present.lab(lab, actor, self.portal.settings)
+        known = datasets.find_attached(session, actor, [lab])
+        return present.lab(lab, actor, self.portal.settings, known)
 
 
 class LabsAPI(LabHandler):
@@ -33,7 +35,10 @@ class LabsAPI(LabHandler):
         def work(session: Session, actor: Actor) -> Json:
             parent = projects.get_project(session, actor, project)
             page = labs.list_labs(session, actor, parent, paging, trash=trash)
-            return present.listing(page, [self.show(session, actor, lab) for lab in page.items])
+            known = datasets.find_attached(session, actor, page.items)
+            settings = self.portal.settings
+            items = [present.lab(lab, actor, settings, known) for lab in page.items]
+            return present.listing(page, items)
 
         await self.answer_read(work)
 
@@ -180,7 +185,10 @@ class LabProgressAPI(LabHandler):
     @operation({200: "text/event-stream"})
     async def get(self, project: str, slug: str) -> None:
         """Send server-sent events until the lab has come to rest."""
-        await progress.stream(
-            self,
-            lambda session, actor: labs.get_lab(session, actor, project, slug),
-        )
+
+        def watched(session: Session, actor: Actor) -> Lab:
+            lab = labs.get_lab(session, actor, project, slug)
+            require(actor, Permission.LAB_WATCH, lab)
+            return lab
+
+        await progress.stream(self, watched)

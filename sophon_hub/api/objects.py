@@ -8,8 +8,17 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema
 from typing_extensions import TypedDict
 
-from sophon_hub.models import AccessMode, LabState, MemberRole, MembershipSource, Visibility
+from sophon_hub.models import (
+    AccessMode,
+    DatasetKind,
+    DatasetState,
+    LabState,
+    MemberRole,
+    MembershipSource,
+    Visibility,
+)
 from sophon_hub.policy.permissions import Permission
+from sophon_hub.policy.quota import QuotaState
 
 Time = Annotated[
     str,
@@ -45,10 +54,44 @@ class OwnMembership(TypedDict):
 
 
 class PersonalLab(TypedDict):
-    """The caller's own server; the Hub knows its state when this does not."""
+    """The caller's own lab in short: its state and its page."""
 
-    state: LabState | None
+    state: LabState
     url: str
+
+
+class Disk(TypedDict):
+    """What a home holds, in bytes; null until it was measured."""
+
+    bytes: int | None
+    trash_bytes: int | None
+    measured_at: Time | None
+
+
+class OwnDisk(Disk):
+    """What the home of a personal lab holds, and what it may hold; null without a limit."""
+
+    soft_quota: int | None
+    hard_quota: int | None
+    state: Annotated[
+        QuotaState, Field(description="full: beyond the hard quota, not started but to clean up.")
+    ]
+
+
+class OwnLab(TypedDict):
+    """The caller's own lab."""
+
+    state: LabState
+    message: Annotated[str, Field(description="What the lab does just now, or why it failed.")]
+    url: Annotated[str, Field(description="Where it is entered while it runs.")]
+    image: str
+    clean_up: Annotated[bool, Field(description="Started only to delete files.")]
+    last_activity: Time | None
+    restart_needed: Annotated[
+        list[str], Field(description="Why a running lab has other settings than it should.")
+    ]
+    datasets: Annotated[list[str], Field(description="The datasets it is to have.")]
+    disk: OwnDisk
 
 
 class Me(TypedDict):
@@ -135,6 +178,41 @@ class Lab(TypedDict):
     restart_needed: Annotated[
         list[str], Field(description="Why a running lab has other settings than it should.")
     ]
+    datasets: Annotated[
+        list[str], Field(description="Its datasets, as far as the caller may know of them.")
+    ]
+    disk: Annotated[Disk | None, Field(description="Null for who is not in the group.")]
+    can: Permissions
+    created_at: Time
+    deleted_at: Time | None
+
+
+class Dataset(TypedDict):
+    """Files that labs read and nobody in them writes."""
+
+    slug: str
+    group: Annotated[str | None, Field(description="Null: the hub's own.")]
+    name: str
+    description: str
+    description_html: Html
+    licence: str
+    source: str
+    visibility: Visibility
+    kind: DatasetKind
+    location: Annotated[
+        str | None, Field(description="Where the files are; null for who may not change it.")
+    ]
+    path: Annotated[str, Field(description="Where it is found inside labs.")]
+    state: DatasetState
+    message: Annotated[str, Field(description="Why it cannot be mounted, for who may change it.")]
+    file_count: int | None
+    size_bytes: int | None
+    checksum: Annotated[str | None, Field(description="SHA-256 of the manifest.")]
+    checked_at: Time | None
+    verified_at: Time | None
+    differences: Annotated[
+        int | None, Field(description="Files that differed from the manifest at verified_at.")
+    ]
     can: Permissions
     created_at: Time
     deleted_at: Time | None
@@ -205,6 +283,9 @@ class Problem(_Problem, total=False):
     errors: Annotated[list[FieldProblem], Field(description="With 422.")]
     projects: Annotated[
         list[str], Field(description="With 409: projects that are more visible than the group.")
+    ]
+    datasets: Annotated[
+        list[str], Field(description="With 409: datasets that are more visible than the group.")
     ]
     visibility: Annotated[
         Visibility, Field(description="With 409: what a project would get in the other group.")

@@ -38,6 +38,7 @@ _PARAMETERS = {
     "groups": ("group", "Slug of a research group."),
     "projects": ("project", "Slug of a project."),
     "labs": ("lab", "Slug of a lab."),
+    "datasets": ("dataset", "Slug of a dataset."),
     "members": ("username", "Name of an account."),
     "requests": ("username", "Name of an account."),
 }

@@ -2,15 +2,19 @@
 
 from sophon_hub.models.accounts import LocalAccount
 from sophon_hub.models.base import Base
+from sophon_hub.models.datasets import Dataset
 from sophon_hub.models.events import AuditEvent
 from sophon_hub.models.groups import JoinRequest, Membership, ResearchGroup
 from sophon_hub.models.instance import Instance
 from sophon_hub.models.jobs import IdempotencyKey, Job, WorkerHeartbeat
 from sophon_hub.models.labs import Lab
 from sophon_hub.models.people import Person
+from sophon_hub.models.personal import PersonalLab
 from sophon_hub.models.projects import ResearchProject
 from sophon_hub.models.vocabulary import (
     AccessMode,
+    DatasetKind,
+    DatasetState,
     LabState,
     MemberRole,
     MembershipSource,
@@ -21,6 +25,9 @@ __all__ = [
     "AccessMode",
     "AuditEvent",
     "Base",
+    "Dataset",
+    "DatasetKind",
+    "DatasetState",
     "IdempotencyKey",
     "Instance",
     "Job",
@@ -32,6 +39,7 @@ __all__ = [
     "Membership",
     "MembershipSource",
     "Person",
+    "PersonalLab",
     "ResearchGroup",
     "ResearchProject",
     "Visibility",

@@ -6,20 +6,18 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from sophon_hub.models.base import Base, text_enum
+from sophon_hub.models.base import Base
 from sophon_hub.models.people import Person
 from sophon_hub.models.projects import ResearchProject
-from sophon_hub.models.vocabulary import LabState
+from sophon_hub.models.servers import HasServer
 from sophon_hub.names import MAX_LAB_SLUG
 
 
-class Lab(Base):
+class Lab(HasServer, Base):
     """A project's shared server: to the Hub, a named server of the collaboration account.
 
     ``uid`` never changes and is never used again; the home volume is named after it.
     ``cpu_limit`` is in cores, ``memory_limit`` in bytes; None means the hub's default.
-    ``started_with`` are the settings the running server was started with: where they differ
-    from the row, a restart is needed.
     """
 
     __tablename__ = "labs"
@@ -37,11 +35,6 @@ class Lab(Base):
     internet: Mapped[bool] = mapped_column(default=True)
     cpu_limit: Mapped[float | None]
     memory_limit: Mapped[int | None] = mapped_column(BigInteger)
-    state: Mapped[LabState] = mapped_column(text_enum(LabState))
-    progress: Mapped[int] = mapped_column(default=0)
-    message: Mapped[str] = mapped_column(Text, default="")
-    started_with: Mapped[dict[str, Any] | None]
-    last_activity: Mapped[datetime | None]
     locked_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"))
     lock_reason: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime]
@@ -58,4 +51,5 @@ class Lab(Base):
             "internet": self.internet,
             "cpu_limit": self.cpu_limit,
             "memory_limit": self.memory_limit,
+            "datasets": self.dataset_uids,
         }

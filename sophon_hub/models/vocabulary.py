@@ -75,3 +75,19 @@ class LabState(StrEnum):
     def has_server(self) -> bool:
         """Whether the Hub has, or is about to have, a server for the lab."""
         return self in (LabState.STARTING, LabState.RUNNING, LabState.STOPPING)
+
+
+class DatasetKind(StrEnum):
+    """Where the files of a dataset are: on the machine, in a volume, or copied from a lab."""
+
+    DIRECTORY = "directory"
+    VOLUME = "volume"
+    PUBLISHED = "published"
+
+
+class DatasetState(StrEnum):
+    """Whether a dataset can be mounted."""
+
+    PREPARING = "preparing"
+    READY = "ready"
+    FAILED = "failed"

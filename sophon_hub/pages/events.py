@@ -25,6 +25,8 @@ _FIELDS = {
     "internet": "Internet access",
     "cpu_limit": "the processor limit",
     "memory_limit": "the memory limit",
+    "licence": "the licence",
+    "source": "the source",
 }
 _VALUES: dict[str, Callable[[Any], str]] = {
     "memory_limit": lambda value: memory(value) or "the default",
@@ -107,6 +109,14 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "lab:lock": lambda detail: f"locked the lab{_reason(detail)}",
     "lab:unlock": lambda _: "unlocked the lab",
     "lab:delete": lambda _: "moved the lab to the trash",
+    "lab:attach": lambda detail: f"gave the lab the dataset {detail.get('dataset')}",
+    "lab:detach": lambda detail: f"took the dataset {detail.get('dataset')} from the lab",
+    "dataset:create": lambda detail: f"added the dataset “{detail.get('name')}”",
+    "dataset:edit": _changes,
+    "dataset:verify": lambda _: "had the files of the dataset compared with its manifest",
+    "dataset:refresh": lambda _: "had the dataset read anew",
+    "dataset:delete": lambda _: "moved the dataset to the trash",
+    "dataset:restore": lambda _: "took the dataset out of the trash",
     "lab:restore": lambda _: "took the lab out of the trash",
 }
 _ICONS = {
@@ -115,6 +125,7 @@ _ICONS = {
     "request": "fa-envelope",
     "project": "fa-folder",
     "lab": "fa-flask",
+    "dataset": "fa-database",
 }
 _WAYS = {"api": "through the API", "cli": "on the command line", "system": "by the hub"}
 
@@ -137,8 +148,8 @@ def line(event: AuditEvent) -> Values:
     if noun == "lab" and "/" in subject:
         project, _, lab = subject.partition("/")
         address = f"projects/{project}/labs/{lab}"
-    elif noun == "project":
-        address = f"projects/{subject}"
+    elif noun in ("project", "dataset"):
+        address = f"{noun}s/{subject}"
     return {
         "at": shown["at"],
         "actor": event.actor or "The hub",

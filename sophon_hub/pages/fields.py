@@ -75,9 +75,10 @@ _CONVERTERS: dict[str, Callable[[str], Any]] = {
     "memory_limit": _memory,
     "expires_at": _end_of_day,
     "internet": _flag,
+    "clean_up": _flag,
 }
 _EMPTY_IS_NONE = frozenset({"cpu_limit", "memory_limit", "expires_at"})
-_EMPTY_IS_MISSING = frozenset({"slug", "image", "visibility", "access", "role"})
+_EMPTY_IS_MISSING = frozenset({"slug", "image", "visibility", "access", "role", "kind"})
 
 
 def read_form(kind: type[F], typed: Mapping[str, str]) -> F:

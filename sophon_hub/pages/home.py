@@ -8,7 +8,7 @@ from sophon_hub.models import Visibility
 from sophon_hub.pages.base import FormState, PageHandler, Values
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import require_person
-from sophon_hub.store import groups, labs, people, projects
+from sophon_hub.store import datasets, groups, labs, people, projects
 from sophon_hub.store.engine import Session
 from sophon_hub.store.instance import get_instance
 from sophon_hub.store.paging import Paging
@@ -112,9 +112,11 @@ class TrashPage(PageHandler):
             now = clock.utcnow()
             gone = groups.list_groups(session, actor, paging, now=now, trash=True)
             lost = projects.list_projects(session, actor, paging, trash=True)
+            unused = datasets.list_datasets(session, actor, paging, trash=True)
             return {
                 "groups": [present.group(item, actor) for item in gone.items],
                 "projects": [present.project(item, actor) for item in lost.items],
+                "datasets": [present.dataset(row, actor) for row in unused.items],
                 "days": self.portal.settings.retention_days,
             }
 

@@ -9,6 +9,7 @@ from sophon_hub.actions.forms import LabChanges, LockReason, NewLab, Nothing
 from sophon_hub.errors import Conflict, Invalid
 from sophon_hub.models import Lab
 from sophon_hub.pages.base import FormState, PageHandler, Values, short
+from sophon_hub.pages.dataset_use import attached
 from sophon_hub.pages.projects import group_brief
 from sophon_hub.pages.words import memory
 from sophon_hub.policy.actor import Actor
@@ -55,7 +56,8 @@ class LabBase(PageHandler):
             lab = labs.get_lab(session, actor, project, slug)
             if needs:
                 require(actor, needs, lab)
-            return {**self.around(lab, actor), "form": state}
+            known = attached(session, actor, lab, lab.project.group_id)
+            return {**self.around(lab, actor), "datasets": known, "form": state}
 
         values = await self.read(work)
         values["mark"] = self.mark_of(values["lab"])

@@ -54,13 +54,13 @@ class Actor:
         """Whether nobody is signed in."""
         return self.person_id is None
 
-    def role_in(self, group_id: int) -> MemberRole | None:
-        """The actor's own role in a research group."""
-        membership = self.memberships.get(group_id)
+    def role_in(self, group_id: int | None) -> MemberRole | None:
+        """The actor's own role in a research group; nobody has one in none."""
+        membership = None if group_id is None else self.memberships.get(group_id)
         return membership.role if membership else None
 
-    def standing_in(self, group_id: int) -> Standing:
-        """The most the actor is to a research group."""
+    def standing_in(self, group_id: int | None) -> Standing:
+        """The most the actor is to a research group, or to what belongs to none."""
         if self.is_admin:
             return Standing.ADMIN
         role = self.role_in(group_id)

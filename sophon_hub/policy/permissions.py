@@ -9,11 +9,11 @@ from datetime import datetime
 from enum import StrEnum
 
 from sophon_hub.errors import Forbidden, NotFound, Unauthenticated
-from sophon_hub.models import Lab, ResearchGroup, ResearchProject, Visibility
+from sophon_hub.models import Dataset, Lab, ResearchGroup, ResearchProject, Visibility
 from sophon_hub.policy.actor import Actor, Standing
 from sophon_hub.policy.visibility import sees
 
-Subject = ResearchGroup | ResearchProject | Lab
+Subject = ResearchGroup | ResearchProject | Lab | Dataset
 
 
 class Permission(StrEnum):
@@ -38,6 +38,11 @@ class Permission(StrEnum):
     LAB_LOCK = "lab:lock"
     LAB_UNLOCK = "lab:unlock"
     LAB_DELETE = "lab:delete"
+    DATASET_CREATE = "dataset:create"
+    DATASET_SEE = "dataset:see"
+    DATASET_EDIT = "dataset:edit"
+    DATASET_VISIBILITY = "dataset:visibility"
+    DATASET_DELETE = "dataset:delete"
     EVENTS_SEE = "events:see"
 
 
@@ -59,16 +64,21 @@ LEAST_STANDING = {
     Permission.LAB_LOCK: Standing.MEMBER,
     Permission.LAB_UNLOCK: Standing.OWNER,
     Permission.LAB_DELETE: Standing.OWNER,
+    Permission.DATASET_CREATE: Standing.MEMBER,
+    Permission.DATASET_EDIT: Standing.MEMBER,
+    Permission.DATASET_VISIBILITY: Standing.OWNER,
+    Permission.DATASET_DELETE: Standing.OWNER,
     Permission.EVENTS_SEE: Standing.MEMBER,
 }
 """The least standing in the research group for everything but seeing (DESIGN, section 6)."""
 
-SEEING = frozenset({Permission.GROUP_SEE, Permission.PROJECT_SEE})
+SEEING = frozenset({Permission.GROUP_SEE, Permission.PROJECT_SEE, Permission.DATASET_SEE})
 IN_TRASH = frozenset(
     {
         Permission.GROUP_DELETE,
         Permission.PROJECT_DELETE,
         Permission.LAB_DELETE,
+        Permission.DATASET_DELETE,
         Permission.EVENTS_SEE,
     }
 )
@@ -82,6 +92,7 @@ GROUP_PERMISSIONS: tuple[Permission, ...] = (
     Permission.GROUP_PEOPLE,
     Permission.GROUP_DELETE,
     Permission.PROJECT_CREATE,
+    Permission.DATASET_CREATE,
     Permission.EVENTS_SEE,
 )
 PROJECT_PERMISSIONS: tuple[Permission, ...] = (
@@ -98,6 +109,11 @@ LAB_PERMISSIONS: tuple[Permission, ...] = tuple(
     for permission in Permission
     if permission.startswith("lab:") and permission is not Permission.LAB_CREATE
 )
+DATASET_PERMISSIONS: tuple[Permission, ...] = tuple(
+    permission
+    for permission in Permission
+    if permission.startswith("dataset:") and permission is not Permission.DATASET_CREATE
+)
 
 
 @dataclass(frozen=True)
@@ -110,12 +126,12 @@ class Decision:
     until: datetime | None = None
 
 
-def _group_id(subject: Subject) -> int:
+def _group_id(subject: Subject) -> int | None:
     if isinstance(subject, ResearchGroup):
         return subject.id
-    if isinstance(subject, ResearchProject):
-        return subject.group_id
-    return subject.project.group_id
+    if isinstance(subject, Lab):
+        return subject.project.group_id
+    return subject.group_id
 
 
 def _about(permission: Permission, subject: Subject) -> Subject:
@@ -145,10 +161,10 @@ def is_visible(actor: Actor, subject: Subject) -> bool:
     return sees(actor, _visibility(subject), _group_id(subject), deleted=_is_deleted(subject))
 
 
-def _source(actor: Actor, group_id: int) -> tuple[str, datetime | None]:
+def _source(actor: Actor, group_id: int | None) -> tuple[str, datetime | None]:
     if actor.is_admin:
         return "admin", None
-    membership = actor.memberships.get(group_id)
+    membership = None if group_id is None else actor.memberships.get(group_id)
     if membership:
         return f"membership:{membership.role}", membership.expires_at
     return ("guest" if actor.is_guest else "signed-in"), None
@@ -203,6 +219,8 @@ def permitted(actor: Actor, subject: Subject) -> list[str]:
         candidates = GROUP_PERMISSIONS
     elif isinstance(subject, ResearchProject):
         candidates = PROJECT_PERMISSIONS
+    elif isinstance(subject, Dataset):
+        candidates = DATASET_PERMISSIONS
     else:
         candidates = LAB_PERMISSIONS
     return [str(permission) for permission in candidates if may(actor, permission, subject)]

@@ -11,18 +11,20 @@ from collections.abc import Set as AbstractSet
 from sqlalchemy import ColumnElement, and_, false, or_, true
 from sqlalchemy.orm import InstrumentedAttribute
 
-from sophon_hub.models import Lab, MemberRole, ResearchGroup, ResearchProject, Visibility
+from sophon_hub.models import Dataset, Lab, MemberRole, ResearchGroup, ResearchProject, Visibility
 from sophon_hub.policy.actor import Actor, Standing
 
+GroupId = InstrumentedAttribute[int] | InstrumentedAttribute[int | None]
 
-def _in_groups(column: InstrumentedAttribute[int], ids: AbstractSet[int]) -> ColumnElement[bool]:
+
+def _in_groups(column: GroupId, ids: AbstractSet[int]) -> ColumnElement[bool]:
     return column.in_(sorted(ids)) if ids else false()
 
 
 def _visible(
     actor: Actor,
     visibility: InstrumentedAttribute[Visibility],
-    group_id: InstrumentedAttribute[int],
+    group_id: GroupId,
 ) -> ColumnElement[bool]:
     if actor.is_admin:
         return true()
@@ -31,7 +33,7 @@ def _visible(
     return or_(visibility != Visibility.PRIVATE, _in_groups(group_id, actor.group_ids()))
 
 
-def _owned(actor: Actor, group_id: InstrumentedAttribute[int]) -> ColumnElement[bool]:
+def _owned(actor: Actor, group_id: GroupId) -> ColumnElement[bool]:
     if actor.is_admin:
         return true()
     return _in_groups(group_id, actor.group_ids(MemberRole.OWNER))
@@ -71,8 +73,16 @@ def visible_labs(actor: Actor) -> ColumnElement[bool]:
     )
 
 
-def sees(actor: Actor, visibility: Visibility, group_id: int, *, deleted: bool) -> bool:
-    """Whether the actor sees a group or project with this visibility, in words of Python."""
+def visible_datasets(actor: Actor) -> ColumnElement[bool]:
+    """The WHERE clause of every read of a dataset; those of no group are the admins'."""
+    return or_(
+        and_(Dataset.deleted_at.is_(None), _visible(actor, Dataset.visibility, Dataset.group_id)),
+        and_(Dataset.deleted_at.is_not(None), _owned(actor, Dataset.group_id)),
+    )
+
+
+def sees(actor: Actor, visibility: Visibility, group_id: int | None, *, deleted: bool) -> bool:
+    """Whether the actor sees a thing with this visibility, in words of Python."""
     standing = actor.standing_in(group_id)
     if deleted:
         return standing >= Standing.OWNER

@@ -15,7 +15,7 @@ from requests.exceptions import RequestException
 
 from sophon_hub import names
 from sophon_hub.settings import BadSetting
-from sophon_hub.spawner import engine, homes
+from sophon_hub.spawner import homes, records
 from sophon_hub.spawner.guard import GATE
 from sophon_hub.spawner.networks import GuardFailed, LabNetworks, ensure_networks, protect
 from sophon_hub.spawner.plan import LaunchPlan, refusal
@@ -23,6 +23,9 @@ from sophon_hub.spawner.project import PULL_SECONDS
 from sophon_hub.spawner.pull import PullCancelled, has_image, pull
 from sophon_hub.spawner.ready import wait_for_answer
 from sophon_hub.spawner.upkeep import ContainerUpkeep
+from sophon_hub.volumes import datasets, engine
+from sophon_hub.volumes import homes as volumes
+from sophon_hub.volumes.helper import VolumeTrouble
 
 CREATE_ATTEMPTS = 3
 OPEN_FILES = 8192
@@ -56,6 +59,9 @@ class DockerPart(ContainerUpkeep):
             self.log.exception("Cannot protect the network of %s", self._log_name)
             sentence = "The lab's network could not be protected."
             raise await self._failed_start(sentence, "guard") from error
+        except VolumeTrouble as error:
+            sentence = f"{error} Take it from the lab's datasets, or tell an administrator."
+            raise await self._failed_start(sentence, "dataset") from error
         except (DockerException, RequestException, BadSetting) as error:
             raise await self._engine_trouble(error) from error
 
@@ -111,9 +117,11 @@ class DockerPart(ContainerUpkeep):
         self._post(65, "Preparing the home")
         networks = await engine.call(ensure_networks, settings, client)
         volume = await engine.call(homes.ensure_home, client, settings, plan)
-        await self._configure(plan, networks, volume)
+        mounts = await engine.call(datasets.mounts, client, settings, plan.datasets)
+        await self._configure(plan, networks, volume, mounts)
         await self._create()
         await engine.call(homes.ensure_owner, client, settings, plan, self.object_id, volume)
+        await self._seed(client, plan, volume)
         self._post(75, "Starting the lab")
         await self.docker("start", self.object_id)
         await engine.call(
@@ -129,6 +137,22 @@ class DockerPart(ContainerUpkeep):
         address = await self._wait_for_answer()
         self._answered = True
         return address
+
+    async def _seed(self, client: APIClient, plan: LaunchPlan, volume: str) -> None:
+        """Give a home the folder that its image brings for homes: once, and never again."""
+        if plan.seeded is None:
+            return
+        folder = await engine.call(volumes.skeleton_of, client, plan.image)
+        if folder is None or folder in plan.seeded:
+            return
+        self._post(70, "Copying files into the home")
+        try:
+            await engine.call(volumes.seed, client, self.sophon(), plan.image, volume, folder)
+        except VolumeTrouble:
+            # nobody is kept from working by this; the next start tries again
+            self.log.exception("Cannot copy %s into the home %s", folder, plan.uid)
+            return
+        await records.note_seeded(self.sophon(), plan.uid, folder)
 
     async def _wait_for_answer(self) -> tuple[str, int]:
         self._post(85, "Waiting for JupyterLab to answer")
@@ -150,7 +174,13 @@ class DockerPart(ContainerUpkeep):
                 sentence = "The lab ran out of memory while it was starting."
             raise await self._failed_start(sentence, "crashed")
 
-    async def _configure(self, plan: LaunchPlan, networks: LabNetworks, volume: str) -> None:
+    async def _configure(
+        self,
+        plan: LaunchPlan,
+        networks: LabNetworks,
+        volume: str,
+        mounts: list[dict[str, Any]],
+    ) -> None:
         """Set every trait that decides how the container is made; what sites add stays."""
         namespace = self.sophon().namespace
         self.image = plan.image
@@ -159,8 +189,9 @@ class DockerPart(ContainerUpkeep):
         self.remove = self.use_internal_ip = True
         self.network_name = networks.labs
         self.mem_limit, self.cpu_limit = plan.memory_limit, plan.cpu_limit
-        others = [mount for mount in self.mounts if mount["target"] != homes.HOME]
-        self.mounts = [*others, {"source": volume, "target": homes.HOME, "type": "volume"}]
+        home = {"source": volume, "target": homes.HOME, "type": "volume"}
+        others = [mount for mount in self.mounts if not _is_ours(mount["target"])]
+        self.mounts = [*others, home, *mounts]
         self.extra_create_kwargs = await self._evaluate(self.extra_create_kwargs) | {
             "user": f"{homes.OWNER}:{homes.OWNER}",
             "working_dir": homes.HOME,
@@ -184,6 +215,15 @@ class DockerPart(ContainerUpkeep):
             "shm_size": SHARED_MEMORY,
             "tmpfs": {"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={plan.memory_limit // 4}"},  # noqa: S108
         }
+
+    @property
+    def mount_binds(self) -> list[dict[str, Any]]:
+        """The mounts as the engine takes them; what else is mounted inside a dataset stays out."""
+        found: list[dict[str, Any]] = super().mount_binds
+        for mount in found:
+            if mount["Type"] == "bind" and _is_ours(mount["Target"]):
+                mount["BindOptions"] = {"NonRecursive": True}
+        return found
 
     async def _evaluate(self, value: Any) -> dict[str, Any]:
         result = value(self) if callable(value) else value
@@ -228,3 +268,8 @@ class DockerPart(ContainerUpkeep):
         client = await engine.call(lambda: self.client)
         project = names.project_of_account(self.user.name) or ""
         return await engine.call(homes.find_homes, client, self.sophon(), project, self.name)
+
+
+def _is_ours(target: str) -> bool:
+    """Whether only Sophon decides what is mounted at this place."""
+    return target == homes.HOME or target.startswith(names.dataset_path(""))

@@ -8,11 +8,18 @@ from docker.errors import APIError
 
 from sophon_hub import names
 from sophon_hub.settings import Sophon
-from sophon_hub.spawner.engine import is_status
 from sophon_hub.spawner.plan import LaunchPlan
+from sophon_hub.volumes.engine import is_status
+from sophon_hub.volumes.helper import HOME, OWNER
 
-HOME = "/home/jovyan"
-OWNER = 1000
+__all__ = [
+    "HOME",
+    "OWNER",
+    "ensure_home",
+    "ensure_owner",
+    "find_homes",
+    "remove_home",
+]
 
 GIVE_SOURCE = f"""
 import os

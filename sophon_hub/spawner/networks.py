@@ -20,7 +20,7 @@ from requests.exceptions import RequestException
 
 from sophon_hub.settings import BadSetting, Sophon
 from sophon_hub.spawner import guard
-from sophon_hub.spawner.engine import connect, is_status
+from sophon_hub.volumes.engine import connect, is_status
 
 log = logging.getLogger(__name__)
 

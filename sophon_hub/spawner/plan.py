@@ -4,16 +4,22 @@ Whatever people send with a start request (``user_options``) never gets this far
 """
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from jupyterhub.spawner import SpawnException
 
+from sophon_hub.policy.quota import QuotaState, full_home_sentence, quota_state
 from sophon_hub.settings import Sophon
-from sophon_hub.store.launch import LaunchSpec
+from sophon_hub.store.launch import DatasetFiles, LaunchSpec
+from sophon_hub.store.personal import PersonalSpec
 
 PERSONAL = uuid.UUID("6c2f2d0a-8f0b-4f6c-9a52-6f0b0d9c5a11")
 """Name space of the ids of personal homes."""
+
+CLEAN_UP_CPU = 0.5
+"""Cores of a personal lab that is started only to delete files; it has no Internet either."""
 
 Kind = Literal["lab", "personal"]
 
@@ -24,7 +30,8 @@ class LaunchPlan:
 
     ``image`` is a reference, limits are cores and bytes and always set. The home belongs to
     ``uid``, which is never used twice. ``group``, ``project`` and ``lab`` are slugs, empty
-    for personal labs.
+    for personal labs. ``seeded`` are the folders of images that the home was given already; None
+    for homes that get none. ``datasets`` are what is mounted read-only, by slug.
     """
 
     kind: Kind
@@ -38,6 +45,8 @@ class LaunchPlan:
     cpu_limit: float
     memory_limit: int
     pids_limit: int
+    seeded: frozenset[str] | None = None
+    datasets: Mapping[str, DatasetFiles] = field(default_factory=dict)
 
     def labels(self, namespace: str) -> dict[str, str]:
         """Labels of the container and the volume, by which administrators find them."""
@@ -75,23 +84,33 @@ def lab_plan(settings: Sophon, spec: LaunchSpec | None) -> LaunchPlan:
             spec.memory_limit or settings.memory_limit_bytes, settings.max_memory_limit_bytes
         ),
         pids_limit=settings.pids_limit,
+        datasets=spec.datasets,
     )
 
 
-def personal_plan(settings: Sophon, uid: str) -> LaunchPlan:
-    """The plan of a personal lab: the defaults, on the home of this person."""
+def personal_plan(settings: Sophon, uid: str, spec: PersonalSpec) -> LaunchPlan:
+    """The plan of a personal lab: the image the person chose, on the home of this person.
+
+    One that is started to clean up gets enough to look at files and delete them.
+    """
+    image = spec.image or settings.default_image
+    full = quota_state(spec.disk_bytes, settings) is QuotaState.FULL
+    if full and not spec.clean_up:
+        raise refusal(full_home_sentence(settings), "home-full", 409)
     return LaunchPlan(
         kind="personal",
         uid=uid,
         group="",
         project="",
         lab="",
-        image=_reference(settings, settings.default_image),
-        image_name=settings.default_image,
-        internet=True,
-        cpu_limit=settings.cpu_limit,
+        image=_reference(settings, image),
+        image_name=image,
+        internet=not spec.clean_up,
+        cpu_limit=min(settings.cpu_limit, CLEAN_UP_CPU) if spec.clean_up else settings.cpu_limit,
         memory_limit=settings.memory_limit_bytes,
         pids_limit=settings.pids_limit,
+        seeded=spec.seeded,
+        datasets=spec.datasets,
     )
 
 

@@ -132,7 +132,9 @@ class ProjectMixin(AnySpawner):
                 "named-personal",
                 403,
             )
-        return personal_plan(settings, personal_uid(self.user.orm_user))
+        uid = personal_uid(self.user.orm_user)
+        spec = await records.personal_spec(settings, self.user.name, uid)
+        return personal_plan(settings, uid, spec)
 
     async def _read_spec(self) -> LaunchSpec | None:
         return await records.launch_spec(self.sophon(), self.user.name, self.name)

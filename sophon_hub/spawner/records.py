@@ -1,4 +1,4 @@
-"""Reading Sophon's own database from the Hub's process: short reads in worker threads."""
+"""Sophon's own database in the Hub's process: short transactions in worker threads."""
 
 import asyncio
 import logging
@@ -11,11 +11,13 @@ from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from sophon_hub.errors import SophonError
 from sophon_hub.models import Lab
 from sophon_hub.settings import Sophon
 from sophon_hub.spawner.plan import refusal
-from sophon_hub.store.engine import make_engine, reading
+from sophon_hub.store.engine import make_engine, reading, transact
 from sophon_hub.store.launch import LaunchSpec, system_launch_spec
+from sophon_hub.store.personal import PersonalSpec, system_note_seeded, system_personal_spec
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +32,16 @@ def _engine(url: str) -> Engine:
 async def launch_spec(settings: Sophon, username: str, server_name: str) -> LaunchSpec | None:
     """The lab behind a server of a collaboration account, None when there is none."""
     return await _read(settings, lambda session: system_launch_spec(session, username, server_name))
+
+
+async def personal_spec(settings: Sophon, username: str, uid: str) -> PersonalSpec:
+    """What to run as somebody's personal lab, whose home has this id."""
+    return await _write(settings, lambda session: system_personal_spec(session, username, uid))
+
+
+async def note_seeded(settings: Sophon, uid: str, folder: str) -> None:
+    """Remember that a folder of an image was copied into the home with this id."""
+    await _write(settings, lambda session: system_note_seeded(session, uid, folder))
 
 
 async def uids_in_use(settings: Sophon, uids: set[str]) -> set[str]:
@@ -47,9 +59,17 @@ async def _read(settings: Sophon, work: Callable[[Session], T]) -> T:
         with reading(_engine(settings.database_url)) as session:
             return work(session)
 
+    return await _in_thread(run)
+
+
+async def _write(settings: Sophon, work: Callable[[Session], T]) -> T:
+    return await _in_thread(lambda: transact(_engine(settings.database_url), work))
+
+
+async def _in_thread(run: Callable[[], T]) -> T:
     try:
         return await asyncio.to_thread(run)
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, SophonError) as error:
         log.exception("Cannot read Sophon's database")
         raise unreadable() from error
 

@@ -6,8 +6,8 @@ import tarfile
 from sophon_hub.clock import utcnow
 from sophon_hub.settings import Sophon
 from sophon_hub.spawner import homes
-from sophon_hub.spawner.engine import connect
 from sophon_hub.spawner.plan import LaunchPlan
+from sophon_hub.volumes.engine import connect
 
 MODE = 0o644
 

@@ -9,10 +9,11 @@ from jupyterhub.utils import maybe_future
 from requests.exceptions import RequestException
 
 from sophon_hub import names
-from sophon_hub.spawner import crashes, engine
+from sophon_hub.spawner import crashes
 from sophon_hub.spawner.plan import refusal
 from sophon_hub.spawner.project import ProjectMixin
 from sophon_hub.spawner.upstream import ContainerSpawner
+from sophon_hub.volumes import engine
 
 if TYPE_CHECKING:
 

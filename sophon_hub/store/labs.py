@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from sophon_hub import names
@@ -99,25 +99,6 @@ def system_labs_with_servers(session: Session) -> Sequence[Lab]:
         .where(Lab.state.in_([state for state in LabState if state.has_server]))
     )
     return session.scalars(query.order_by(Lab.id)).all()
-
-
-def system_set_state(
-    session: Session,
-    lab_id: int,
-    expected: LabState,
-    state: LabState,
-    *,
-    progress: int = 0,
-    message: str = "",
-) -> bool:
-    """Set a lab's state if it is still the expected one; says whether it was."""
-    values: dict[str, object] = {"state": state, "progress": progress, "message": message}
-    if not state.has_server:
-        values["started_with"] = None
-    changed = session.scalar(
-        update(Lab).where(Lab.id == lab_id, Lab.state == expected).values(values).returning(Lab.id)
-    )
-    return changed is not None
 
 
 def system_labs_by_server(

@@ -1,12 +1,23 @@
 """What the spawner needs to know to run a lab. Read by the Hub's process, never by the edges."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from sophon_hub import names
-from sophon_hub.models import Lab, ResearchGroup, ResearchProject
+from sophon_hub.models import Dataset, DatasetKind, Lab, ResearchGroup, ResearchProject
+from sophon_hub.policy.datasets import fits_group, is_mountable
+
+
+@dataclass(frozen=True)
+class DatasetFiles:
+    """Where the files of a dataset are; see `models.Dataset`."""
+
+    kind: DatasetKind
+    location: str
+    uid: str
 
 
 @dataclass(frozen=True)
@@ -27,6 +38,19 @@ class LaunchSpec:
     cpu_limit: float | None
     memory_limit: int | None
     deleted: bool
+    datasets: Mapping[str, DatasetFiles] = field(default_factory=dict)
+
+
+def system_mountable(
+    session: Session, uids: Collection[str], condition: ColumnElement[bool]
+) -> dict[str, DatasetFiles]:
+    """Those of these datasets that may be mounted now, by slug."""
+    if not uids:
+        return {}
+    query = select(Dataset).where(Dataset.uid.in_(sorted(uids)), is_mountable(), condition)
+    return {
+        row.slug: DatasetFiles(row.kind, row.location, row.uid) for row in session.scalars(query)
+    }
 
 
 def system_launch_spec(session: Session, username: str, server_name: str) -> LaunchSpec | None:
@@ -56,4 +80,5 @@ def system_launch_spec(session: Session, username: str, server_name: str) -> Lau
         deleted=lab.deleted_at is not None
         or project.deleted_at is not None
         or group.deleted_at is not None,
+        datasets=system_mountable(session, lab.dataset_uids, fits_group(group.id)),
     )

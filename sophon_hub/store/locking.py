@@ -1,4 +1,4 @@
-"""Taking rows for a transaction. Always in the order group, project, lab, and by number.
+"""Taking rows for a transaction. Always in the order group, project, lab, dataset, and by number.
 
 On SQLite the whole transaction has the write lock already, and this only reads.
 """
@@ -9,9 +9,9 @@ from typing import TypeVar
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from sophon_hub.models import Lab, ResearchProject
+from sophon_hub.models import Dataset, Lab, ResearchProject
 
-R = TypeVar("R", ResearchProject, Lab)
+R = TypeVar("R", ResearchProject, Lab, Dataset)
 
 
 def lock_rows(session: Session, kind: type[R], condition: ColumnElement[bool]) -> Sequence[R]:
@@ -21,7 +21,7 @@ def lock_rows(session: Session, kind: type[R], condition: ColumnElement[bool]) -
     """
     session.flush()
     session.execute(select(kind.id).where(condition).order_by(kind.id).with_for_update()).all()
-    columns = [column.key for column in kind.__mapper__.column_attrs]
+    columns = [column.key for column in kind.__mapper__.column_attrs if not column.deferred]
     for row in list(session.identity_map.values()):
         if isinstance(row, kind):
             session.expire(row, columns)

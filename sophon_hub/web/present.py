@@ -1,20 +1,34 @@
 """The objects of the REST contract as dictionaries; pages show the same ones."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
-from sophon_hub import __version__
-from sophon_hub.addresses import Addresses
+from sophon_hub import __version__, names
+from sophon_hub.amounts import limit_bytes
 from sophon_hub.clock import rfc3339
 from sophon_hub.content.markdown import render
-from sophon_hub.models import AuditEvent, Instance, JoinRequest, Lab, Membership, Person
+from sophon_hub.models import (
+    AuditEvent,
+    Dataset,
+    Instance,
+    JoinRequest,
+    Lab,
+    Membership,
+    Person,
+    PersonalLab,
+)
 from sophon_hub.policy.actor import Actor, Standing
-from sophon_hub.policy.permissions import permitted
+from sophon_hub.policy.permissions import Permission, permitted
+from sophon_hub.policy.quota import quota_state
 from sophon_hub.settings import Sophon
 from sophon_hub.store.groups import GroupSummary
 from sophon_hub.store.paging import Page
 from sophon_hub.store.projects import ProjectSummary
 
 Json = dict[str, Any]
+
+NO_DATASETS: Mapping[str, Dataset] = MappingProxyType({})
 
 
 def instance(row: Instance, settings: Sophon) -> Json:
@@ -33,8 +47,8 @@ def user(person: Person) -> Json:
     return {"username": person.username, "display_name": person.display_name}
 
 
-def me(actor: Actor, slugs: dict[int, str], addresses: Addresses) -> Json:
-    """The caller."""
+def me(actor: Actor, slugs: dict[int, str], own_lab: PersonalLab | None, address: str) -> Json:
+    """The caller; ``address`` is where a person finds the personal lab."""
     if actor.is_guest:
         return {
             "username": None,
@@ -57,7 +71,7 @@ def me(actor: Actor, slugs: dict[int, str], addresses: Addresses) -> Json:
         "display_name": actor.display_name,
         "admin": actor.is_admin,
         "memberships": sorted(memberships, key=lambda entry: str(entry["group"])),
-        "personal_lab": {"state": None, "url": f"{addresses.base_url}hub/home"},
+        "personal_lab": {"state": own_lab.state, "url": address} if own_lab else None,
     }
 
 
@@ -120,10 +134,11 @@ _RESTART_REASONS = {
     "internet": "Internet access was changed",
     "cpu_limit": "the processor limit was changed",
     "memory_limit": "the memory limit was changed",
+    "datasets": "its datasets were changed",
 }
 
 
-def restart_reasons(lab: Lab) -> list[str]:
+def restart_reasons(lab: Lab | PersonalLab) -> list[str]:
     """Why a running lab does not have the settings it should have."""
     if not lab.state.has_server or lab.started_with is None:
         return []
@@ -131,11 +146,20 @@ def restart_reasons(lab: Lab) -> list[str]:
     return [
         reason
         for name, reason in _RESTART_REASONS.items()
-        if lab.started_with.get(name) != wanted[name]
+        if (lab.started_with.get(name) or None) != (wanted.get(name) or None)
     ]
 
 
-def lab(row: Lab, actor: Actor, settings: Sophon) -> Json:
+Datasets = Mapping[str, Dataset]
+"""Datasets by uid, as far as the caller may know of them."""
+
+
+def attached(row: Lab | PersonalLab, datasets: Datasets) -> list[str]:
+    """The slugs of a lab's datasets that the caller may know of."""
+    return sorted(datasets[uid].slug for uid in row.dataset_uids if uid in datasets)
+
+
+def lab(row: Lab, actor: Actor, settings: Sophon, datasets: Datasets = NO_DATASETS) -> Json:
     """A lab. Who locked it is told to people of the group only."""
     inside = actor.standing_in(row.project.group_id) >= Standing.VIEWER
     return {
@@ -154,8 +178,71 @@ def lab(row: Lab, actor: Actor, settings: Sophon) -> Json:
         "last_activity": rfc3339(row.last_activity),
         "users": None,
         "restart_needed": restart_reasons(row),
+        "datasets": attached(row, datasets),
         "message": row.message if inside else "",
+        "disk": disk(row) if inside else None,
         "can": permitted(actor, row),
+        "created_at": rfc3339(row.created_at),
+        "deleted_at": rfc3339(row.deleted_at),
+    }
+
+
+def disk(row: Lab | PersonalLab) -> Json:
+    """What a home holds, in bytes, as far as it is known."""
+    return {
+        "bytes": row.disk_bytes,
+        "trash_bytes": row.trash_bytes,
+        "measured_at": rfc3339(row.disk_measured_at),
+    }
+
+
+def personal_lab(
+    row: PersonalLab, actor: Actor, settings: Sophon, datasets: Datasets = NO_DATASETS
+) -> Json:
+    """The caller's own lab."""
+    return {
+        "state": row.state,
+        "message": row.message,
+        "url": settings.base_url + names.personal_path(actor.username or ""),
+        "image": row.image or settings.default_image,
+        "clean_up": row.clean_up,
+        "last_activity": rfc3339(row.last_activity),
+        "restart_needed": restart_reasons(row),
+        "datasets": attached(row, datasets),
+        "disk": disk(row)
+        | {
+            "soft_quota": limit_bytes(settings.home_soft_quota),
+            "hard_quota": limit_bytes(settings.home_hard_quota),
+            "state": quota_state(row.disk_bytes, settings),
+        },
+    }
+
+
+def dataset(row: Dataset, actor: Actor) -> Json:
+    """A dataset. Where its files come from is told to those who may change it."""
+    can = permitted(actor, row)
+    inside = Permission.DATASET_EDIT in can
+    return {
+        "slug": row.slug,
+        "group": row.group.slug if row.group else None,
+        "name": row.name,
+        "description": row.description,
+        "description_html": render(row.description),
+        "licence": row.licence,
+        "source": row.source,
+        "visibility": row.visibility,
+        "kind": row.kind,
+        "location": row.location if inside else None,
+        "path": names.dataset_path(row.slug),
+        "state": row.state,
+        "message": row.message if inside else "",
+        "file_count": row.file_count,
+        "size_bytes": row.size_bytes,
+        "checksum": row.checksum,
+        "checked_at": rfc3339(row.checked_at),
+        "verified_at": rfc3339(row.verified_at),
+        "differences": row.differences,
+        "can": can,
         "created_at": rfc3339(row.created_at),
         "deleted_at": rfc3339(row.deleted_at),
     }

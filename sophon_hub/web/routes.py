@@ -10,10 +10,21 @@ USERNAME = "([^/]{1,600})"
 _GROUP = f"api/v1/groups/{SLUG}"
 _PROJECT = f"api/v1/projects/{SLUG}"
 _LAB = f"{_PROJECT}/labs/{SLUG}"
+_DATASET = f"api/v1/datasets/{SLUG}"
+_MY_LAB = "api/v1/me/lab"
 
 API_ROUTES = [
     ("api/v1/instance", "sophon_hub.api.instance.InstanceAPI", "api-instance"),
     ("api/v1/me", "sophon_hub.api.instance.MeAPI", "api-me"),
+    (_MY_LAB, "sophon_hub.api.personal.OwnLabAPI", "api-my-lab"),
+    (f"{_MY_LAB}/start", "sophon_hub.api.personal.OwnLabStartAPI", "api-my-lab-start"),
+    (f"{_MY_LAB}/stop", "sophon_hub.api.personal.OwnLabStopAPI", "api-my-lab-stop"),
+    (f"{_MY_LAB}/progress", "sophon_hub.api.personal.OwnLabProgressAPI", "api-my-lab-progress"),
+    (
+        f"{_MY_LAB}/empty-trash",
+        "sophon_hub.api.personal.OwnLabEmptyTrashAPI",
+        "api-my-lab-empty-trash",
+    ),
     ("api/v1/users", "sophon_hub.api.instance.UsersAPI", "api-users"),
     ("api/v1/images", "sophon_hub.api.instance.ImagesAPI", "api-images"),
     ("api/v1/health", "sophon_hub.api.instance.HealthAPI", "api-health"),
@@ -53,6 +64,15 @@ API_ROUTES = [
     (f"{_LAB}/lock", "sophon_hub.api.labs.LabLockAPI", "api-lab-lock"),
     (f"{_LAB}/unlock", "sophon_hub.api.labs.LabUnlockAPI", "api-lab-unlock"),
     (f"{_LAB}/restore", "sophon_hub.api.labs.LabRestoreAPI", "api-lab-restore"),
+    (f"{_LAB}/publish", "sophon_hub.api.datasets.LabPublishAPI", "api-lab-publish"),
+    (f"{_LAB}/datasets/{SLUG}", "sophon_hub.api.datasets.LabDatasetAPI", "api-lab-dataset"),
+    (f"{_MY_LAB}/datasets/{SLUG}", "sophon_hub.api.datasets.OwnDatasetAPI", "api-my-lab-dataset"),
+    ("api/v1/datasets", "sophon_hub.api.datasets.DatasetsAPI", "api-datasets"),
+    (_DATASET, "sophon_hub.api.datasets.DatasetAPI", "api-dataset"),
+    (f"{_DATASET}/restore", "sophon_hub.api.datasets.DatasetRestoreAPI", "api-dataset-restore"),
+    (f"{_DATASET}/verify", "sophon_hub.api.datasets.DatasetVerifyAPI", "api-dataset-verify"),
+    (f"{_DATASET}/refresh", "sophon_hub.api.datasets.DatasetRefreshAPI", "api-dataset-refresh"),
+    (f"{_DATASET}/manifest", "sophon_hub.api.datasets.ManifestAPI", "api-dataset-manifest"),
     ("api/.*", "sophon_hub.api.base.UnknownAddress", "api-unknown"),
 ]
 
@@ -69,6 +89,13 @@ PAGE_ROUTES: list[tuple[str, str, str]] = [
     ("oauth_callback", f"{_PAGES}.signin.OAuthCallback", "oauth-callback"),
     ("settings", f"{_PAGES}.home.SettingsPage", "settings"),
     ("trash", f"{_PAGES}.home.TrashPage", "trash"),
+    ("lab", f"{_PAGES}.personal.OwnLabPage", "my-lab"),
+    ("lab/start", f"{_PAGES}.personal.StartOwnLabPage", "my-lab-start"),
+    ("lab/datasets", f"{_PAGES}.dataset_use.OwnDatasetsPage", "my-lab-datasets"),
+    ("datasets", f"{_PAGES}.datasets.DatasetsPage", "datasets"),
+    ("datasets/new", f"{_PAGES}.datasets.NewDatasetPage", "dataset-new"),
+    (f"datasets/{SLUG}", f"{_PAGES}.datasets.DatasetPage", "dataset"),
+    (f"datasets/{SLUG}/edit", f"{_PAGES}.datasets.EditDatasetPage", "dataset-edit"),
     ("groups", f"{_PAGES}.groups.GroupsPage", "groups"),
     ("groups/new", f"{_PAGES}.groups.NewGroupPage", "group-new"),
     (_GROUP_PAGE, f"{_PAGES}.groups.GroupPage", "group"),
@@ -88,6 +115,8 @@ PAGE_ROUTES: list[tuple[str, str, str]] = [
     (_LAB_PAGE, f"{_PAGES}.labs.LabPage", "lab"),
     (f"{_LAB_PAGE}/edit", f"{_PAGES}.labs.EditLabPage", "lab-edit"),
     (f"{_LAB_PAGE}/start", f"{_PAGES}.labs.StartLabPage", "lab-start"),
+    (f"{_LAB_PAGE}/datasets", f"{_PAGES}.dataset_use.LabDatasetsPage", "lab-datasets"),
+    (f"{_LAB_PAGE}/publish", f"{_PAGES}.dataset_use.PublishPage", "lab-publish"),
     (f"{_LAB_PAGE}/delete", f"{_PAGES}.labs.DeleteLabPage", "lab-delete"),
 ]
 

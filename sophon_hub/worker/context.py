@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from sophon_hub.hub import HubClient
 from sophon_hub.policy.actor import Actor
+from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import Engine, Session, reading, transact
 
 T = TypeVar("T")
@@ -18,10 +19,11 @@ SYSTEM = Actor(via="system")
 
 @dataclass
 class Context:
-    """Database access off the event loop, and the Hub."""
+    """Database access off the event loop, the Hub, and the settings."""
 
     engine: Engine
     hub: HubClient
+    settings: Sophon
     executor: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(4, thread_name_prefix="database")
     )

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from sophon_hub import names
 from sophon_hub.hub import HubDown, HubRefused, Step
-from sophon_hub.models import LabState
-from sophon_hub.store import labs
+from sophon_hub.models import Lab, LabState
+from sophon_hub.store import labs, servers
 from sophon_hub.store.engine import Session
+from sophon_hub.store.servers import Kind
+from sophon_hub.worker import disk
 from sophon_hub.worker.context import Context
 from sophon_hub.worker.groups import sync_group
 
@@ -21,36 +23,31 @@ STOP_POLLS = 300
 
 @dataclass(frozen=True)
 class Target:
-    """Where a lab is in the Hub."""
+    """Where a lab, or personal lab, is in the Hub."""
 
+    kind: Kind
     lab_id: int
-    group_id: int
     account: str
     server: str
     name: str
 
 
-async def _target(context: Context, lab_id: int, state: LabState) -> Target | None:
-    """The lab, if it is still in the state that the job was written for."""
+async def _target(context: Context, lab_id: int, state: LabState) -> tuple[Target | None, int]:
+    """The lab, if it is still in the state that the job was written for, and its group."""
 
-    def read(session: Session) -> Target | None:
+    def read(session: Session) -> tuple[Target | None, int]:
         lab = labs.system_lab(session, lab_id)
         if lab is None or lab.state is not state:
-            return None
-        return Target(
-            lab_id=lab.id,
-            group_id=lab.project.group_id,
-            account=names.account_name(lab.project.slug),
-            server=lab.slug,
-            name=lab.name,
-        )
+            return None, 0
+        account = names.account_name(lab.project.slug)
+        return Target(Lab, lab.id, account, lab.slug, lab.name), lab.project.group_id
 
     return await context.read(read)
 
 
 async def set_state(
     context: Context,
-    lab_id: int,
+    target: Target,
     expected: LabState,
     state: LabState,
     *,
@@ -60,17 +57,31 @@ async def set_state(
     """Write down what became of a lab, unless somebody decided otherwise meanwhile."""
 
     def write(session: Session) -> None:
-        labs.system_set_state(session, lab_id, expected, state, progress=progress, message=message)
+        servers.system_set_state(
+            session,
+            target.kind,
+            target.lab_id,
+            expected,
+            state,
+            progress=progress,
+            message=message,
+        )
+        if state is LabState.STOPPED:
+            disk.enqueue_measure(session, target.kind, target.lab_id)
 
     await context.write(write)
 
 
 async def start_lab(context: Context, lab_id: int) -> None:
-    """Start the lab's server and follow it until it answers or has failed."""
-    target = await _target(context, lab_id, LabState.STARTING)
-    if target is None:
-        return
-    await sync_group(context, target.group_id)
+    """Start a project's lab; see `start`."""
+    target, group_id = await _target(context, lab_id, LabState.STARTING)
+    if target is not None:
+        await sync_group(context, group_id)
+        await start(context, target)
+
+
+async def start(context: Context, target: Target) -> None:
+    """Start a lab's server and follow it until it answers or has failed."""
     try:
         await context.hub.start_server(target.account, target.server, target.name)
         last = await _follow(context, target)
@@ -79,11 +90,11 @@ async def start_lab(context: Context, lab_id: int) -> None:
     if last.failed:
         log.warning("lab %s/%s did not start: %s", target.account, target.server, last.message)
         await set_state(
-            context, lab_id, LabState.STARTING, LabState.FAILED, message=_reason(last.message)
+            context, target, LabState.STARTING, LabState.FAILED, message=_reason(last.message)
         )
     elif last.ready:
         await set_state(
-            context, lab_id, LabState.STARTING, LabState.RUNNING, progress=100, message="Ready"
+            context, target, LabState.STARTING, LabState.RUNNING, progress=100, message="Ready"
         )
     else:
         raise HubDown("The hub stopped telling how the start goes on.")
@@ -97,7 +108,7 @@ async def _follow(context: Context, target: Target) -> Step:
             break
         await set_state(
             context,
-            target.lab_id,
+            target,
             LabState.STARTING,
             LabState.STARTING,
             progress=step.progress,
@@ -113,10 +124,14 @@ def _reason(message: str) -> str:
 
 
 async def stop_lab(context: Context, lab_id: int) -> None:
-    """Stop the lab's server and wait until it is gone."""
-    target = await _target(context, lab_id, LabState.STOPPING)
-    if target is None:
-        return
+    """Stop a project's lab; see `stop`."""
+    target, _ = await _target(context, lab_id, LabState.STOPPING)
+    if target is not None:
+        await stop(context, target)
+
+
+async def stop(context: Context, target: Target) -> None:
+    """Stop a lab's server and wait until it is gone."""
     await context.hub.stop_server(target.account, target.server)
     for _ in range(STOP_POLLS):
         server = await context.hub.server(target.account, target.server)
@@ -127,4 +142,4 @@ async def stop_lab(context: Context, lab_id: int) -> None:
         await asyncio.sleep(POLL_SECONDS)
     else:
         raise HubDown("The lab's server does not stop.")
-    await set_state(context, lab_id, LabState.STOPPING, LabState.STOPPED)
+    await set_state(context, target, LabState.STOPPING, LabState.STOPPED)

@@ -23,6 +23,7 @@ from sophon_hub.store.projection import (
     system_group_projections,
     system_groups_with_end_between,
 )
+from sophon_hub.worker import disk, personal
 from sophon_hub.worker.context import SYSTEM, Context
 
 log = logging.getLogger("sophon.worker")
@@ -39,12 +40,24 @@ async def watch(context: Context) -> None:
     What the Hub says is a moment old when it is compared. Only labs whose state was the same
     before the Hub was asked are corrected: a lab that has just started or stopped is left alone.
     """
-    before = await context.read(_states)
+    before, before_personal = await context.read(
+        lambda session: (_states(session), personal.states(session))
+    )
     servers: dict[tuple[str, str], Server] = {}
+    default_servers: dict[str, Server] = {}
     async for account in context.hub.accounts(active_only=True):
         if names.project_of_account(account.username) is not None:
             servers |= {(server.username, server.name): server for server in account.servers}
-    unknown = await context.write(lambda session: _compare(session, before, servers))
+        else:
+            default_servers |= {
+                server.username: server for server in account.servers if not server.name
+            }
+
+    def write(session: Session) -> list[tuple[str, str]]:
+        personal.compare(session, before_personal, default_servers)
+        return _compare(session, before, servers)
+
+    unknown = await context.write(write)
     for username, name in unknown:
         log.warning("stopping %s/%s, which the portal does not know", username, name)
         await context.hub.stop_server(username, name)
@@ -102,6 +115,7 @@ def _note_no_server(session: Session, lab: Lab) -> None:
     else:
         lab.state, lab.progress, lab.message = LabState.STOPPED, 0, ENDED
         lab.started_with = None
+        disk.enqueue_measure(session, Lab, lab.id)
         audit.record(session, SYSTEM, "lab:ended", lab)
 
 

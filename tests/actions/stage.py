@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from sophon_hub.models import (
     AccessMode,
+    Dataset,
     Lab,
     LabState,
     MemberRole,
@@ -22,6 +23,10 @@ from tests.cast import Cast
 
 def build(session: Session) -> None:
     cast = Cast.enter(session, access=AccessMode.OPEN)
+    make.dataset(session, "stars", group=cast.group)
+    make.dataset(session, "bones", group=cast.group, deleted_at=make.LONG_AGO)
+    used = make.dataset(session, "used", group=cast.group)
+    make.personal_lab(session, cast.people["alan"], state=LabState.RUNNING)
     waves = make.group(session, "waves", access=AccessMode.REQUEST)
     gone = make.group(session, "gone", deleted_at=make.LONG_AGO)
     for group in (waves, gone):
@@ -31,7 +36,8 @@ def build(session: Session) -> None:
     make.project(session, cast.group, "still", visibility=Visibility.PUBLIC)
     make.project(session, cast.group, "old", deleted_at=make.LONG_AGO)
     make.lab(session, lens, "bench")
-    make.lab(session, lens, "running", state=LabState.RUNNING)
+    make.lab(session, lens, "running", state=LabState.RUNNING).dataset_uids = [used.uid]
+    make.personal_lab(session, cast.people["ada"]).dataset_uids = [used.uid]
     make.lab(session, lens, "locked", locked_by=cast.people["grace"])
     make.lab(session, lens, "lost", deleted_at=make.LONG_AGO)
 
@@ -42,6 +48,11 @@ def group(session: Session, slug: str = "optics") -> ResearchGroup:
 
 def project(session: Session, slug: str = "lens") -> ResearchProject:
     query = select(ResearchProject).options(joinedload(ResearchProject.group))
+    return session.scalars(query.filter_by(slug=slug)).one()
+
+
+def dataset(session: Session, slug: str = "stars") -> Dataset:
+    query = select(Dataset).options(joinedload(Dataset.group))
     return session.scalars(query.filter_by(slug=slug)).one()
 
 

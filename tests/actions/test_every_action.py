@@ -10,10 +10,25 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from sophon_hub import actions
 from sophon_hub.actions import forms
+from sophon_hub.actions.dataset_use import (
+    attach_to_lab,
+    attach_to_own,
+    detach_from_lab,
+    detach_from_own,
+)
+from sophon_hub.actions.datasets import (
+    delete_dataset,
+    edit_dataset,
+    publish_dataset,
+    refresh_dataset,
+    register_dataset,
+    restore_dataset,
+    verify_dataset,
+)
 from sophon_hub.actions.groups import (
     create_group,
     delete_group,
@@ -41,6 +56,12 @@ from sophon_hub.actions.members import (
     set_member,
     withdraw_request,
 )
+from sophon_hub.actions.personal import (
+    edit_personal,
+    empty_trash,
+    start_personal,
+    stop_personal,
+)
 from sophon_hub.actions.projects import (
     create_project,
     delete_project,
@@ -48,7 +69,7 @@ from sophon_hub.actions.projects import (
     restore_project,
 )
 from sophon_hub.errors import SophonError
-from sophon_hub.models import AuditEvent, Job, Lab, ResearchGroup
+from sophon_hub.models import AuditEvent, Dataset, Job, Lab, PersonalLab, ResearchGroup
 from sophon_hub.policy.actor import Actor
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import reading, transact, writing
@@ -283,6 +304,125 @@ CASES: dict[str, Case] = {
         "lab:restore",
         "lens/lost",
     ),
+    "datasets.register_dataset": Case(
+        "root",
+        "ada",
+        lambda s, a: register_dataset(
+            s,
+            a,
+            forms.NewDataset.read({"name": "Climate", "kind": "volume", "location": "climate"}),
+            SETTINGS,
+        ),
+        "dataset:create",
+        "climate",
+        ("prepare_dataset climate",),
+    ),
+    "datasets.publish_dataset": Case(
+        "grace",
+        "alan",
+        lambda s, a: publish_dataset(
+            s, a, stage.lab(s), forms.Publication(name="Out", folder="out")
+        ),
+        "dataset:create",
+        "out",
+        ("prepare_dataset out",),
+    ),
+    "datasets.edit_dataset": Case(
+        "grace",
+        "alan",
+        lambda s, a: edit_dataset(s, a, stage.dataset(s), forms.DatasetChanges(licence="CC0")),
+        "dataset:edit",
+        "stars",
+    ),
+    "datasets.verify_dataset": Case(
+        "grace",
+        "alan",
+        lambda s, a: verify_dataset(s, a, stage.dataset(s)),
+        "dataset:verify",
+        "stars",
+        ("verify_dataset stars",),
+    ),
+    "datasets.refresh_dataset": Case(
+        "grace",
+        "alan",
+        lambda s, a: refresh_dataset(s, a, stage.dataset(s)),
+        "dataset:refresh",
+        "stars",
+        ("prepare_dataset stars",),
+    ),
+    "datasets.delete_dataset": Case(
+        "ada",
+        "grace",
+        lambda s, a: delete_dataset(s, a, stage.dataset(s)),
+        "dataset:delete",
+        "stars",
+    ),
+    "datasets.restore_dataset": Case(
+        "ada",
+        "grace",
+        lambda s, a: restore_dataset(s, a, stage.dataset(s, "bones")),
+        "dataset:restore",
+        "bones",
+    ),
+    "dataset_use.attach_to_lab": Case(
+        "grace",
+        "alan",
+        lambda s, a: attach_to_lab(s, a, stage.lab(s), "stars"),
+        "lab:attach",
+        "lens/bench",
+    ),
+    "dataset_use.detach_from_lab": Case(
+        "grace",
+        "alan",
+        lambda s, a: detach_from_lab(s, a, stage.lab(s, "running"), "used"),
+        "lab:detach",
+        "lens/running",
+    ),
+    "dataset_use.attach_to_own": Case(
+        "grace",
+        "guest",
+        lambda s, a: attach_to_own(s, a, "stars"),
+        "personal:attach",
+        "grace",
+    ),
+    "dataset_use.detach_from_own": Case(
+        "ada",
+        "guest",
+        lambda s, a: detach_from_own(s, a, "used"),
+        "personal:detach",
+        "ada",
+    ),
+    "personal.edit_personal": Case(
+        "grace",
+        "guest",
+        lambda s, a: edit_personal(s, a, forms.PersonalChanges(image="lab"), SETTINGS),
+        "personal:edit",
+        "grace",
+    ),
+    "personal.start_personal": Case(
+        "grace",
+        "guest",
+        lambda s, a: start_personal(s, a, forms.PersonalStart(), SETTINGS),
+        "personal:start",
+        "grace",
+        ("start_personal grace",),
+    ),
+    "personal.stop_personal": Case(
+        "alan",
+        "guest",
+        stop_personal,
+        "personal:stop",
+        "alan",
+        ("stop_personal alan",),
+    ),
+    "personal.empty_trash": Case(
+        "grace",
+        "guest",
+        empty_trash,
+        "personal:empty-trash",
+        "grace",
+        ("empty_trash grace",),
+    ),
     "instance.edit_instance": Case(
         "root",
         "ada",
@@ -293,6 +433,7 @@ CASES: dict[str, Case] = {
 }
 
 HELPERS = {
+    "labs.check_unlocked",
     "claims.apply_claims",  # the hub itself acts; tests/actions/test_claims.py
     "groups.check_owner_stays",
     "groups.drop_request",
@@ -350,7 +491,17 @@ def named_jobs(session: Session) -> list[str]:
     """Jobs with the slug of what they are about."""
     named = []
     for job in session.scalars(select(Job)):
+        if job.key == "datasets":
+            dataset = session.get_one(Dataset, job.payload["dataset_id"])
+            named.append(f"{job.kind} {dataset.slug}")
+            continue
         noun, number = job.key.split(":")
+        if noun in ("personal", "trash"):
+            with_person = [joinedload(PersonalLab.person)]
+            own = session.get_one(PersonalLab, int(number), options=with_person)
+            assert job.payload == {"personal_id": own.id}
+            named.append(f"{job.kind} {own.person.username}")
+            continue
         about = session.get(Lab if noun == "lab" else ResearchGroup, int(number))
         assert about
         assert job.payload == {f"{noun}_id": about.id}
@@ -372,7 +523,7 @@ def test_an_action_leaves_one_event_and_its_jobs(hub: Engine, case: Case) -> Non
         assert (event.actor, event.actor_id, event.via) == (case.who, person_id, "cli")
         assert json.loads(json.dumps(event.detail)) == event.detail
         assert named_jobs(session) == sorted(case.jobs)
-        if case.subject == "instance":
+        if case.subject == "instance" or case.event.startswith("personal:"):
             assert event.group_id is None
         else:
             check_where(session, event)
@@ -381,7 +532,10 @@ def test_an_action_leaves_one_event_and_its_jobs(hub: Engine, case: Case) -> Non
 def check_where(session: Session, event: AuditEvent) -> None:
     """The event is found from the group, and from the project, that it belongs to."""
     slug = event.subject.partition("/")[0]
-    if event.action.startswith(("project:", "lab:")):
+    if event.action.startswith("dataset:"):
+        dataset = stage.dataset(session, slug)
+        assert (event.group_id, event.project_id) == (dataset.group_id, None)
+    elif event.action.startswith(("project:", "lab:")):
         project = stage.project(session, slug)
         assert (event.group_id, event.project_id) == (project.group_id, project.id)
     else:
@@ -419,6 +573,7 @@ def test_an_action_that_is_rolled_back_changes_nothing(hub: Engine, case: Case) 
 def test_an_administrator_may_do_what_is_not_about_themselves(hub: Engine, case: Case) -> None:
     """And a guest may do nothing at all."""
     about_oneself = {"group:leave", "group:ask", "request:withdraw", "lab:unlock"}
+    about_oneself |= {"personal:detach"}
 
     def by(name: str) -> None:
         transact(hub, lambda session: case.do(session, actor(session, name)))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sophon_hub.actions import forms
 from sophon_hub.actions.forms import Form
 from sophon_hub.errors import Invalid
-from sophon_hub.models import AccessMode, MemberRole, Visibility
+from sophon_hub.models import AccessMode, DatasetKind, MemberRole, Visibility
 
 MEGABYTE = 1024**2
 WRONG_TYPES_FOR_TEXT = [1, 1.5, True, [], ["a"], {}, {"a": 1}, b"a"]
@@ -81,6 +81,7 @@ KINDS: dict[str, tuple[list[Any], list[tuple[Any, Any]]]] = {
         [*[(str(word), word) for word in Visibility], (None, None)],
     ),
     "access": (WRONG_WORDS, [(str(word), word) for word in AccessMode]),
+    "dataset kind": (WRONG_WORDS, [(str(word), word) for word in DatasetKind]),
     "role": (WRONG_WORDS, [(str(word), word) for word in MemberRole]),
     "moment": (
         [
@@ -150,6 +151,35 @@ FIELDS: dict[type[Form], dict[str, str]] = {
         "cpu_limit": "cores",
         "memory_limit": "bytes",
     },
+    forms.PersonalChanges: {"image": "word or null"},
+    forms.PersonalStart: {"clean_up": "truth"},
+    forms.NewDataset: {
+        "name": "name",
+        "slug": "slug",
+        "description": "description",
+        "licence": "message",
+        "source": "message",
+        "visibility": "visibility or null",
+        "group": "word",
+        "kind": "dataset kind",
+        "location": "message",
+    },
+    forms.Publication: {
+        "name": "name",
+        "slug": "slug",
+        "description": "description",
+        "licence": "message",
+        "source": "message",
+        "visibility": "visibility or null",
+        "folder": "message",
+    },
+    forms.DatasetChanges: {
+        "name": "name",
+        "description": "description",
+        "licence": "message",
+        "source": "message",
+        "visibility": "visibility",
+    },
     forms.LockReason: {"reason": "message"},
     forms.InstanceChanges: {"name": "name", "description": "description"},
     forms.Nothing: {},
@@ -158,6 +188,8 @@ NEEDED: dict[type[Form], dict[str, Any]] = {
     forms.NewGroup: {"name": "A"},
     forms.NewProject: {"group": "optics", "name": "A"},
     forms.NewLab: {"name": "A"},
+    forms.NewDataset: {"name": "A", "kind": "directory", "location": "/srv/a"},
+    forms.Publication: {"name": "A", "folder": "a"},
     forms.MemberSettings: {"role": "member"},
 }
 

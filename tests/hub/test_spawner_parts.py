@@ -17,6 +17,7 @@ from sophon_hub.spawner.plan import lab_plan, personal_plan, personal_uid
 from sophon_hub.spawner.progress import ProgressBoard
 from sophon_hub.spawner.pull import _percent
 from sophon_hub.store.launch import LaunchSpec
+from sophon_hub.store.personal import PersonalSpec
 
 SPEC = {
     "uid": "u1",
@@ -126,7 +127,8 @@ def test_a_personal_home_follows_the_account_not_the_name() -> None:
 
     assert uids[0] == uids[1]
     assert len(set(uids)) == 3
-    assert personal_plan(Sophon(), uids[0]).kind == "personal"
+    plan = personal_plan(Sophon(), uids[0], PersonalSpec(None, None, False, frozenset()))
+    assert plan.kind == "personal"
 
 
 def test_only_the_newest_crash_logs_are_kept(

@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from sophon_hub.errors import Forbidden, NotFound, Unauthenticated
-from sophon_hub.models import Lab, ResearchGroup, ResearchProject, Visibility
+from sophon_hub.models import Dataset, Lab, ResearchGroup, ResearchProject, Visibility
 from sophon_hub.policy.actor import Standing
 from sophon_hub.policy.permissions import (
     IN_TRASH,
@@ -41,6 +41,10 @@ TABLE = {
     "lab:lock":           "-     -     -     y    y   y",
     "lab:unlock":         "-     -     -     -    y   y",
     "lab:delete":         "-     -     -     -    y   y",
+    "dataset:create":     "-     -     -     y    y   y",
+    "dataset:edit":       "-     -     -     y    y   y",
+    "dataset:visibility": "-     -     -     -    y   y",
+    "dataset:delete":     "-     -     -     -    y   y",
     "events:see":         "-     -     -     y    y   y",
 }  # fmt: skip
 
@@ -66,10 +70,19 @@ def subjects(visibility: Visibility, *, in_trash: bool = False) -> list[Subject]
     return [group, project, Lab(id=3, slug="l", project=project, deleted_at=deleted_at)]
 
 
+def dataset_of(
+    visibility: Visibility, *, in_trash: bool = False, group_id: int | None = 1
+) -> Dataset:
+    deleted_at = NOW if in_trash else None
+    return Dataset(id=4, slug="d", group_id=group_id, visibility=visibility, deleted_at=deleted_at)
+
+
 def subject_of(permission: str, visibility: Visibility, *, in_trash: bool = False) -> Subject:
     group, project, lab = subjects(visibility, in_trash=in_trash)
-    if permission.startswith("group:") or permission == "project:create":
+    if permission.startswith("group:") or permission in {"project:create", "dataset:create"}:
         return group
+    if permission.startswith("dataset:"):
+        return dataset_of(visibility, in_trash=in_trash)
     if permission.startswith("lab:") and permission != "lab:create":
         return lab
     return project
@@ -109,6 +122,20 @@ def test_public_internal_and_private_things_are_seen_by_whom_the_table_says(
     assert may(actor(name), Permission.GROUP_SEE, group) == seen
     assert may(actor(name), Permission.PROJECT_SEE, project) == seen
     assert is_visible(actor(name), lab) == seen
+    assert may(actor(name), Permission.DATASET_SEE, dataset_of(visibility)) == seen
+
+
+@everybody
+@every_visibility
+def test_a_dataset_of_no_group_is_the_administrators(name: str, visibility: Visibility) -> None:
+    dataset = dataset_of(visibility, group_id=None)
+    seen = name == "root" or (
+        visibility is not Visibility.PRIVATE and name in names(SEEN[visibility])
+    )
+    assert is_visible(actor(name), dataset) == seen
+    assert may(actor(name), Permission.DATASET_EDIT, dataset) == (name == "root")
+    gone = dataset_of(visibility, group_id=None, in_trash=True)
+    assert is_visible(actor(name), gone) == (name == "root")
 
 
 @everybody
@@ -143,14 +170,18 @@ def test_what_is_permitted_is_what_the_table_says_and_nothing_of_other_nouns(
 ) -> None:
     group, project, lab = subjects(visibility)
     here = {permission for permission, row in TABLE.items() if name in names(row)} | (
-        {"group:see", "project:see"} if name in names(SEEN[visibility]) else set()
+        {"group:see", "project:see", "dataset:see"} if name in names(SEEN[visibility]) else set()
     )
-    of_group = {"project:create", "events:see"} | {p for p in Permission if p.startswith("group:")}
+    of_group = {"project:create", "dataset:create", "events:see"} | {
+        p for p in Permission if p.startswith("group:")
+    }
     of_lab = {p for p in Permission if p.startswith("lab:")} - {"lab:create"}
-    of_project = set(Permission) - of_group - of_lab | {"events:see"}
+    of_dataset = {p for p in Permission if p.startswith("dataset:")} - {"dataset:create"}
+    of_project = set(Permission) - of_group - of_lab - of_dataset | {"events:see"}
     assert set(permitted(actor(name), group)) == here & of_group
     assert set(permitted(actor(name), project)) == here & of_project
     assert set(permitted(actor(name), lab)) == here & of_lab
+    assert set(permitted(actor(name), dataset_of(visibility))) == here & of_dataset
 
 
 def test_seeing_a_group_is_decided_by_the_group_even_when_a_project_is_asked_about() -> None:

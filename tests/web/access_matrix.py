@@ -86,12 +86,32 @@ def on_lab(
     return on_project(f"/labs/bench{suffix}", public, internal, private, event, **options)
 
 
+def on_dataset(
+    suffix: str, public: Row, internal: Row, private: Row, event: str | None = None, **options: Any
+) -> Case:
+    """Something below the dataset of each visibility."""
+    return Case(public, internal, private, event, path=f"datasets/{{v}}-data{suffix}", **options)
+
+
+def on_own_dataset(
+    public: Row, internal: Row, private: Row, event: str | None = None, **options: Any
+) -> Case:
+    """The dataset of each visibility in the caller's own lab."""
+    return Case(public, internal, private, event, path="me/lab/datasets/{v}-data", **options)
+
+
 # fmt: off
 MATRIX: dict[str, Case] = {
     #                               guest stranger viewer member owner admin
     "GET /instance": everywhere(     (200, 200, 200, 200, 200, 200)),
     "PATCH /instance": everywhere(   (401, 403, 403, 403, 403, 200), event="instance:edit", body={"name": "Our hub"}),
     "GET /me": everywhere(           (200, 200, 200, 200, 200, 200)),
+    "GET /me/lab": everywhere(       (401, 200, 200, 200, 200, 200)),
+    "PATCH /me/lab": everywhere(     (401, 200, 200, 200, 200, 200), event="personal:edit", body={"image": "lab"}),
+    "POST /me/lab/start": everywhere((401, 202, 202, 202, 202, 202), event="personal:start"),
+    "POST /me/lab/stop": everywhere( (401, 202, 202, 202, 202, 202), event="personal:stop", given=world.own_labs_running),
+    "GET /me/lab/progress": everywhere((401, 200, 200, 200, 200, 200)),
+    "POST /me/lab/empty-trash": everywhere((401, 202, 202, 202, 202, 202), event="personal:empty-trash"),
     "GET /users": everywhere(        (401, 200, 200, 200, 200, 200), path="users?q=bar"),
     "GET /images": everywhere(       (200, 200, 200, 200, 200, 200)),
     "GET /health": everywhere(       (200, 200, 200, 200, 200, 200)),
@@ -236,5 +256,57 @@ MATRIX: dict[str, Case] = {
                                      (404, 404, 404, 404, 200, 200),
                                      (404, 404, 404, 404, 200, 200),
                                      (404, 404, 404, 404, 200, 200), "lab:restore", given=world.lab_in_trash),
+    "PUT /projects/{project}/labs/{lab}/datasets/{dataset}": on_lab("/datasets/{v}-data",
+                                     (401, 403, 403, 200, 200, 200),
+                                     (404, 403, 403, 200, 200, 200),
+                                     (404, 404, 403, 200, 200, 200), "lab:attach"),
+    "DELETE /projects/{project}/labs/{lab}/datasets/{dataset}": on_lab("/datasets/{v}-data",
+                                     (401, 403, 403, 200, 200, 200),
+                                     (404, 403, 403, 200, 200, 200),
+                                     (404, 404, 403, 200, 200, 200), "lab:detach", given=world.dataset_in_lab),
+    "POST /projects/{project}/labs/{lab}/publish": on_lab("/publish",
+                                     (401, 403, 403, 201, 201, 201),
+                                     (404, 403, 403, 201, 201, 201),
+                                     (404, 404, 403, 201, 201, 201), "dataset:create", body={"name": "New one", "folder": "out"}),
+
+    "GET /datasets": everywhere(     (200, 200, 200, 200, 200, 200)),
+    "POST /datasets": everywhere(    (401, 403, 403, 403, 403, 201), event="dataset:create",
+                                     body={"name": "New one", "kind": "volume", "location": "climate"}),
+    "GET /datasets/{dataset}": on_dataset("",
+                                     (200, 200, 200, 200, 200, 200),
+                                     (404, 200, 200, 200, 200, 200),
+                                     (404, 404, 200, 200, 200, 200)),
+    "PATCH /datasets/{dataset}": on_dataset("",
+                                     (401, 403, 403, 200, 200, 200),
+                                     (404, 403, 403, 200, 200, 200),
+                                     (404, 404, 403, 200, 200, 200), "dataset:edit", body={"name": "Renamed"}),
+    "DELETE /datasets/{dataset}": on_dataset("",
+                                     (401, 403, 403, 403, 204, 204),
+                                     (404, 403, 403, 403, 204, 204),
+                                     (404, 404, 403, 403, 204, 204), "dataset:delete"),
+    "POST /datasets/{dataset}/restore": on_dataset("/restore",
+                                     (404, 404, 404, 404, 200, 200),
+                                     (404, 404, 404, 404, 200, 200),
+                                     (404, 404, 404, 404, 200, 200), "dataset:restore", given=world.dataset_in_trash),
+    "POST /datasets/{dataset}/verify": on_dataset("/verify",
+                                     (401, 403, 403, 202, 202, 202),
+                                     (404, 403, 403, 202, 202, 202),
+                                     (404, 404, 403, 202, 202, 202), "dataset:verify"),
+    "POST /datasets/{dataset}/refresh": on_dataset("/refresh",
+                                     (401, 403, 403, 202, 202, 202),
+                                     (404, 403, 403, 202, 202, 202),
+                                     (404, 404, 403, 202, 202, 202), "dataset:refresh"),
+    "GET /datasets/{dataset}/manifest": on_dataset("/manifest",
+                                     (200, 200, 200, 200, 200, 200),
+                                     (404, 200, 200, 200, 200, 200),
+                                     (404, 404, 200, 200, 200, 200)),
+    "PUT /me/lab/datasets/{dataset}": on_own_dataset(
+                                     (401, 200, 200, 200, 200, 200),
+                                     (401, 200, 200, 200, 200, 200),
+                                     (401, 404, 200, 200, 200, 200), "personal:attach"),
+    "DELETE /me/lab/datasets/{dataset}": on_own_dataset(
+                                     (401, 200, 200, 200, 200, 200),
+                                     (401, 200, 200, 200, 200, 200),
+                                     (401, 404, 200, 200, 200, 200), "personal:detach", given=world.dataset_in_own_labs),
 }
 # fmt: on

@@ -55,8 +55,10 @@ def filled(case: Case, key: str, visibility: str, actor: str) -> tuple[str, str,
 
 def nowhere(path: str, visibility: str) -> str:
     """The same address of something that does not exist."""
-    return path.replace(f"groups/{visibility}", "groups/nowhere").replace(
-        f"projects/{visibility}-work", "projects/nowhere"
+    return (
+        path.replace(f"groups/{visibility}", "groups/nowhere")
+        .replace(f"projects/{visibility}-work", "projects/nowhere")
+        .replace(f"datasets/{visibility}-data", "datasets/nowhere")
     )
 
 

@@ -48,7 +48,8 @@ async def test_other_methods_are_405_and_told_which_there_are(busy_site: Site, p
 async def test_head_answers_as_get_without_a_body(busy_site: Site, path: str):
     query = {"/users": "?q=ada", "/projects/{project}/explain": "?permission=lab:open"}
     address = "api/v1" + re.sub(r"\{lab\}", "bench", re.sub(r"\{project\}", "public-work", path))
-    address = address.format(group="public", username="grace") + query.get(path, "")
+    names = {"group": "public", "username": "grace", "dataset": "public-data"}
+    address = address.format(**names) + query.get(path, "")
     client = busy_site.client("root" if path == "/metrics" else "ada")
     get, head = await client.get(address), await client.request("HEAD", address)
     assert (head.status, head.text) == (200, "")
@@ -239,7 +240,11 @@ async def test_what_takes_no_fields_refuses_them(busy_site: Site):
 )
 async def test_unknown_query_arguments_are_422(busy_site: Site, path: str):
     address = "api/v1" + path.format(
-        group="public", project="public-work", lab="bench", username="grace"
+        group="public",
+        project="public-work",
+        lab="bench",
+        username="grace",
+        dataset="public-data",
     )
     answer = await busy_site.client("ada").get(f"{address}?visibilty=public&%C3%A4=1")
     assert answer.status == 422

@@ -39,6 +39,7 @@ KNOWN = {
     "group": ["public", "internal", "private", "nowhere"],
     "project": ["public-work", "private-work", "nowhere"],
     "lab": ["bench", "nowhere"],
+    "dataset": ["public-data", "private-data", "nowhere"],
     "username": ["ada", "grace", "barbara", "charles", "nobody"],
 }
 # an example in four asks for something that cannot be

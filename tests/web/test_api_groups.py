@@ -38,6 +38,7 @@ async def test_a_group_is_made_with_its_defaults(site: Site):
             "group:people",
             "group:delete",
             "project:create",
+            "dataset:create",
             "events:see",
         ],
         "deleted_at": None,
@@ -118,7 +119,9 @@ async def test_lowering_a_group_below_its_projects_is_409_with_their_list(busy_s
     ada = busy_site.client("ada")
     refused = await ada.patch(PUBLIC, {"visibility": "internal"})
     assert (refused.status, refused.json["projects"]) == (409, ["public-work"])
-    assert (await ada.patch("api/v1/projects/public-work", {"visibility": "private"})).status == 200
+    assert refused.json["datasets"] == ["public-data"]
+    for path in ("api/v1/projects/public-work", "api/v1/datasets/public-data"):
+        assert (await ada.patch(path, {"visibility": "private"})).status == 200
     assert (await ada.patch(PUBLIC, {"visibility": "private"})).status == 200
     assert (await busy_site.client("barbara").get(PUBLIC)).status == 404
 

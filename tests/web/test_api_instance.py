@@ -51,7 +51,7 @@ async def test_the_caller_is_told_who_they_are(busy_site: Site):
             {"group": group, "role": "viewer", "expires_at": None}
             for group in ("internal", "private", "public")
         ],
-        "personal_lab": {"state": None, "url": "/hub/home"},
+        "personal_lab": {"state": "stopped", "url": "/services/sophon/lab"},
     }
     assert (await busy_site.client("root").get("api/v1/me")).json["admin"] is True
 

@@ -45,6 +45,8 @@ async def test_a_lab_is_made_with_its_defaults_and_stopped(busy_site: Site):
         "last_activity": None,
         "users": None,
         "restart_needed": [],
+        "datasets": [],
+        "disk": {"bytes": None, "trash_bytes": None, "measured_at": None},
         "can": ["lab:edit", "lab:start", "lab:stop", "lab:open", "lab:watch", "lab:lock"],
         "deleted_at": None,
     }

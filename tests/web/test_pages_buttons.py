@@ -39,9 +39,9 @@ LAB_DOORS = {
     "guest": set(),
     "barbara": set(),
     "alan": set(),
-    "grace": {"start", "edit", "lock"},
-    "ada": {"start", "edit", "lock"},
-    "root": {"start", "edit", "lock"},
+    "grace": {"start", "edit", "lock", "datasets", "publish"},
+    "ada": {"start", "edit", "lock", "datasets", "publish"},
+    "root": {"start", "edit", "lock", "datasets", "publish"},
 }
 RUNNING_DOORS = {
     name: found - {"start"} | {"open", "stop"} if found else found
@@ -51,7 +51,7 @@ LOCKED_DOORS = {
     "guest": set(),
     "barbara": set(),
     "alan": set(),
-    "grace": {"start", "edit", "unlock"},
+    "grace": {"start", "edit", "unlock", "datasets", "publish"},
     "ada": {"unlock"},
     "root": {"unlock"},
 }
@@ -61,6 +61,14 @@ PEOPLE_DOORS = {
     "grace": set(),
     "ada": {"add", "change", "remove", "requests"},
     "root": {"add", "change", "remove", "requests"},
+}
+DATASET_DOORS = {
+    "guest": set(),
+    "barbara": set(),
+    "alan": set(),
+    "grace": {"edit", "verify", "refresh"},
+    "ada": {"edit", "verify", "refresh", "delete"},
+    "root": {"edit", "verify", "refresh", "delete"},
 }
 RESTORE_DOORS = {"ada": {"restore"}, "root": {"restore"}}
 
@@ -72,6 +80,8 @@ ON_PAGES = [
     ("projects/public-work/labs/bench", LOCKED_DOORS, world.locked_by_grace),
     ("groups/public/people", PEOPLE_DOORS, world.as_it_is),
     ("projects/public-work/labs/bench", RESTORE_DOORS, world.lab_in_trash),
+    ("datasets/public-data", DATASET_DOORS, world.as_it_is),
+    ("datasets/public-data", RESTORE_DOORS, world.dataset_in_trash),
 ]
 
 

@@ -16,11 +16,12 @@ from tests.web import world
 from tests.web.test_pages import GROUP, LAB, PRIVATE, PROJECT, client_of, soup_of
 
 PAGES = [case.path for name, case in PRIVATE.items() if 200 in case.statuses]
+FOR_ADMINS = {"settings", "datasets/new"}
 HIDDEN = {"hidden", "submit", "button"}
 
 
 async def page_of(site: Any, path: str, name: str = "ada") -> BeautifulSoup:
-    answer = await client_of(site, "root" if path == "settings" else name).get(path)
+    answer = await client_of(site, "root" if path in FOR_ADMINS else name).get(path)
     assert answer.status in {200, 404}
     return soup_of(answer)
 
@@ -135,6 +136,10 @@ def _many(session: Session, numbers: range) -> None:
         lost = make.project(session, corner.group, f"lost{number}")
         gone.deleted_at = lost.deleted_at = make.LONG_AGO
         audit.record(session, actor, "project:create", project)
+        dataset = make.dataset(session, f"d{number}", group=corner.group)
+        corner.lab.dataset_uids = [*corner.lab.dataset_uids, dataset.uid]
+        make.dataset(session, f"free{number}", group=corner.group)
+        make.dataset(session, f"unused{number}", group=corner.group, deleted_at=make.LONG_AGO)
 
 
 LISTS = [
@@ -146,6 +151,9 @@ LISTS = [
     f"{GROUP}/events",
     "projects",
     "projects/new",
+    "datasets",
+    LAB,
+    f"{LAB}/datasets",
     PROJECT,
     f"{PROJECT}/trash",
     "trash",

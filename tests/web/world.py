@@ -2,8 +2,8 @@
 
 The groups are called ``public``, ``internal`` and ``private``; each has the cast in it (Ada owns,
 Grace is a member, Alan a viewer), a project ``<visibility>-work`` with the same visibility and in
-that a lab ``bench``. Barbara has asked to join each group. Charles has an account at the Hub and
-never came to the portal.
+that a lab ``bench``, and a dataset ``<visibility>-data``. Barbara has asked to join each group.
+Charles has an account at the Hub and never came to the portal.
 """
 
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, joinedload
 from sophon_hub import clock
 from sophon_hub.models import (
     AccessMode,
+    Dataset,
     Lab,
     LabState,
     Person,
@@ -47,6 +48,7 @@ def enter(session: Session) -> None:
         make.request(session, group, people["barbara"], message="Let me in")
         project = make.project(session, group, f"{visibility}-work", visibility=visibility)
         make.lab(session, project, "bench")
+        make.dataset(session, f"{visibility}-data", group=group, visibility=visibility, manifest="")
 
 
 @dataclass
@@ -57,6 +59,7 @@ class Corner:
     group: ResearchGroup
     project: ResearchProject
     lab: Lab
+    dataset: Dataset
 
     def person(self, name: str) -> Person:
         return person(self.session, name)
@@ -70,7 +73,9 @@ def person(session: Session, name: str) -> Person:
 def corner(session: Session, visibility: str) -> Corner:
     """The rows of one visibility."""
     found = lab(session, f"{visibility}-work", "bench")
-    return Corner(session, found.project.group, found.project, found)
+    query = select(Dataset).where(Dataset.slug == f"{visibility}-data")
+    dataset = session.scalars(query).one()
+    return Corner(session, found.project.group, found.project, found, dataset)
 
 
 def lab(session: Session, project: str, slug: str) -> Lab:
@@ -94,6 +99,11 @@ def running(corner: Corner) -> None:
     corner.lab.state = LabState.RUNNING
 
 
+def own_labs_running(corner: Corner) -> None:
+    for one in corner.session.scalars(select(Person)):
+        make.personal_lab(corner.session, one, state=LabState.RUNNING)
+
+
 def locked_by_grace(corner: Corner) -> None:
     corner.lab.locked_by_id = corner.person("grace").id
 
@@ -109,6 +119,19 @@ def project_in_trash(corner: Corner) -> None:
 def group_in_trash(corner: Corner) -> None:
     project_in_trash(corner)
     corner.group.deleted_at = corner.project.deleted_at
+
+
+def dataset_in_trash(corner: Corner) -> None:
+    corner.dataset.deleted_at = clock.utcnow()
+
+
+def dataset_in_lab(corner: Corner) -> None:
+    corner.lab.dataset_uids = [corner.dataset.uid]
+
+
+def dataset_in_own_labs(corner: Corner) -> None:
+    for one in corner.session.scalars(select(Person)):
+        make.personal_lab(corner.session, one).dataset_uids = [corner.dataset.uid]
 
 
 def taking_requests(corner: Corner) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import Engine
 
 from sophon_hub.hub import Account, Server
 from sophon_hub.models import Lab, LabState
+from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import reading, writing
 from sophon_hub.worker.context import Context
 from sophon_hub.worker.reconcile import watch
@@ -65,5 +66,5 @@ async def test_a_lab_is_corrected_unless_it_came_to_its_state_while_the_hub_was_
     under_way = LabState.STARTING if state is LabState.RUNNING else LabState.STOPPING
     put(sqlite_engine, lab_id, under_way if just_now else state)
     hub = Hub(*servers, meanwhile=lambda: put(sqlite_engine, lab_id, state))
-    await watch(Context(sqlite_engine, hub))  # type: ignore[arg-type]
+    await watch(Context(sqlite_engine, hub, Sophon()))  # type: ignore[arg-type]
     assert state_of(sqlite_engine, lab_id) is (state if just_now else corrected)

@@ -274,6 +274,10 @@ def upgrade() -> None:
         sa.Column("message", sa.Text(), nullable=False),
         sa.Column("started_with", sa.JSON(), nullable=True),
         sa.Column("last_activity", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("disk_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("trash_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("disk_measured_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("dataset_uids", sa.JSON(), nullable=False),
         sa.Column("locked_by_id", sa.Integer(), nullable=True),
         sa.Column("lock_reason", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -297,9 +301,131 @@ def upgrade() -> None:
     )
     op.create_index("ix_labs_state", "labs", ["state"])
 
+    op.create_table(
+        "personal_labs",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("person_id", sa.Integer(), nullable=False),
+        sa.Column("home_uid", sa.String(length=32), nullable=True),
+        sa.Column("image", sa.String(length=100), nullable=True),
+        sa.Column("seeded", sa.JSON(), nullable=False),
+        sa.Column("clean_up", sa.Boolean(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "stopped",
+                "starting",
+                "running",
+                "stopping",
+                "failed",
+                name="labstate",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("progress", sa.Integer(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("started_with", sa.JSON(), nullable=True),
+        sa.Column("last_activity", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("disk_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("trash_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("disk_measured_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("dataset_uids", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["person_id"],
+            ["people.id"],
+            name=op.f("fk_personal_labs_person_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_personal_labs")),
+        sa.UniqueConstraint("person_id", name=op.f("uq_personal_labs_person_id")),
+    )
+
+    op.create_table(
+        "datasets",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("uid", sa.String(length=32), nullable=False),
+        sa.Column("slug", sa.String(length=48), nullable=False),
+        sa.Column("group_id", sa.Integer(), nullable=True),
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("licence", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column(
+            "visibility",
+            sa.Enum(
+                "public",
+                "internal",
+                "private",
+                name="visibility",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "directory",
+                "volume",
+                "published",
+                name="datasetkind",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("location", sa.Text(), nullable=False),
+        sa.Column("lab_uid", sa.String(length=32), nullable=True),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "preparing",
+                "ready",
+                "failed",
+                name="datasetstate",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("file_count", sa.Integer(), nullable=True),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("checksum", sa.String(length=64), nullable=True),
+        sa.Column("manifest", sa.Text(), nullable=True),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("verified_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("differences", sa.Integer(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("deleted_by_id", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["deleted_by_id"], ["people.id"], name=op.f("fk_datasets_deleted_by_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["group_id"],
+            ["research_groups.id"],
+            name=op.f("fk_datasets_group_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_datasets")),
+        sa.UniqueConstraint("slug", name=op.f("uq_datasets_slug")),
+        sa.UniqueConstraint("uid", name=op.f("uq_datasets_uid")),
+    )
+    op.create_index("ix_datasets_visible", "datasets", ["group_id", "visibility", "deleted_at"])
+
 
 def downgrade() -> None:
     """Bring the tables back to the revision before."""
+    op.drop_index("ix_datasets_visible", "datasets")
+
+    op.drop_table("datasets")
+    op.drop_table("personal_labs")
     op.drop_index("ix_labs_state", "labs")
 
     op.drop_table("labs")

@@ -1,0 +1,66 @@
+"""What people do with their own personal lab: choose its image, start, stop, empty its trash."""
+
+from sqlalchemy.orm import Session
+
+from sophon_hub import audit, jobs
+from sophon_hub.actions.forms import PersonalChanges, PersonalStart
+from sophon_hub.errors import Conflict, Invalid
+from sophon_hub.models import LabState, PersonalLab
+from sophon_hub.policy.actor import Actor
+from sophon_hub.policy.quota import QuotaState, full_home_sentence, quota_state
+from sophon_hub.settings import Sophon
+from sophon_hub.store import personal as store
+
+
+def edit_personal(
+    session: Session, actor: Actor, form: PersonalChanges, settings: Sophon
+) -> PersonalLab:
+    """Choose the image of one's personal lab; it takes effect at the next start."""
+    lab = store.lock_own(session, actor)
+    changes = form.changes()
+    if form.image is not None and form.image not in settings.images:
+        raise Invalid.of("image", "Give one of: " + ", ".join(sorted(settings.images)) + ".")
+    before = {name: getattr(lab, name) for name in changes}
+    for name, value in changes.items():
+        setattr(lab, name, value)
+    audit.record(session, actor, "personal:edit", lab, before=before, after=changes)
+    return lab
+
+
+def start_personal(
+    session: Session, actor: Actor, form: PersonalStart, settings: Sophon
+) -> tuple[PersonalLab, bool]:
+    """Have one's personal lab started; True unless it runs, or starts, already."""
+    lab = store.lock_own(session, actor)
+    if lab.state in (LabState.RUNNING, LabState.STARTING):
+        return lab, False
+    if lab.state is LabState.STOPPING:
+        raise Conflict("Your lab is just being stopped; start it again in a moment.")
+    full = quota_state(lab.disk_bytes, settings) is QuotaState.FULL
+    if full and not form.clean_up:
+        raise Conflict(full_home_sentence(settings))
+    lab.clean_up = full
+    lab.state, lab.progress, lab.message = LabState.STARTING, 0, "Waiting for its turn"
+    lab.started_with = lab.launch_settings()
+    audit.record(session, actor, "personal:start", lab, clean_up=lab.clean_up)
+    jobs.enqueue(session, "start_personal", f"personal:{lab.id}", personal_id=lab.id)
+    return lab, True
+
+
+def stop_personal(session: Session, actor: Actor) -> tuple[PersonalLab, bool]:
+    """Have one's personal lab stopped; True unless it is stopped, or being stopped, already."""
+    lab = store.lock_own(session, actor)
+    if lab.state not in (LabState.RUNNING, LabState.STARTING):
+        return lab, False
+    lab.state, lab.message = LabState.STOPPING, "Stopping"
+    audit.record(session, actor, "personal:stop", lab)
+    jobs.enqueue(session, "stop_personal", f"personal:{lab.id}", personal_id=lab.id)
+    return lab, True
+
+
+def empty_trash(session: Session, actor: Actor) -> PersonalLab:
+    """Have the trash in the home of one's personal lab emptied, whether it runs or not."""
+    lab = store.lock_own(session, actor)
+    audit.record(session, actor, "personal:empty-trash", lab)
+    jobs.enqueue(session, "empty_trash", f"trash:{lab.id}", personal_id=lab.id)
+    return lab

@@ -1,0 +1,30 @@
+"""What labs of projects and personal labs have in common: a server, and a home on a disk."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from sophon_hub.models.base import text_enum
+from sophon_hub.models.vocabulary import LabState
+
+
+class HasServer:
+    """State of a server, and how much its home holds.
+
+    ``started_with`` are the settings the running server was started with: where they differ
+    from the row, a restart is needed. ``disk_bytes`` is what the home takes, ``trash_bytes`` the
+    part of it that is in JupyterLab's trash; None until the home was measured. ``dataset_uids``
+    are the datasets it is to have; whether each may be mounted is asked at every start.
+    """
+
+    state: Mapped[LabState] = mapped_column(text_enum(LabState))
+    progress: Mapped[int] = mapped_column(default=0)
+    message: Mapped[str] = mapped_column(Text, default="")
+    started_with: Mapped[dict[str, Any] | None]
+    last_activity: Mapped[datetime | None]
+    disk_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    trash_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    disk_measured_at: Mapped[datetime | None]
+    dataset_uids: Mapped[list[str]] = mapped_column(JSON, default=list)

@@ -1,0 +1,75 @@
+"""What the worker writes down about servers and homes, of labs and personal labs alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from sophon_hub.models import Lab, LabState, PersonalLab
+
+Kind = type[Lab] | type[PersonalLab]
+
+
+def system_set_state(
+    session: Session,
+    kind: Kind,
+    number: int,
+    expected: LabState,
+    state: LabState,
+    *,
+    progress: int = 0,
+    message: str = "",
+) -> bool:
+    """Set a lab's state if it is still the expected one; says whether it was."""
+    values: dict[str, object] = {"state": state, "progress": progress, "message": message}
+    if not state.has_server:
+        values["started_with"] = None
+        if kind is PersonalLab:
+            values["clean_up"] = False
+    changed = session.scalar(
+        update(kind)
+        .where(kind.id == number, kind.state == expected)
+        .values(values)
+        .returning(kind.id)
+    )
+    return changed is not None
+
+
+def system_set_usage(
+    session: Session, kind: Kind, number: int, usage: tuple[int, int] | None, now: datetime
+) -> None:
+    """Write down what a home takes and what is in its trash, in bytes.
+
+    None when it could not be found out: what was known is kept, and it is not tried again at
+    once.
+    """
+    values: dict[str, object] = {"disk_measured_at": now}
+    if usage is not None:
+        values["disk_bytes"], values["trash_bytes"] = usage
+    session.execute(update(kind).where(kind.id == number).values(values))
+
+
+def system_unmeasured(session: Session, kind: Kind, before: datetime) -> Sequence[int]:
+    """Numbers of the running labs whose homes were not measured since ``before``."""
+    measured = kind.disk_measured_at
+    query = select(kind.id).where(
+        kind.state == LabState.RUNNING, or_(measured.is_(None), measured < before)
+    )
+    return session.scalars(query.order_by(kind.id)).all()
+
+
+@dataclass(frozen=True)
+class Home:
+    """Where the files of a lab are, and the name of the image it is used with."""
+
+    uid: str
+    image: str | None
+
+
+def system_home(session: Session, kind: Kind, number: int) -> Home | None:
+    """The home of a lab; None when the lab is gone or has never been started."""
+    uid = PersonalLab.home_uid if kind is PersonalLab else Lab.uid
+    found = session.execute(select(uid, kind.image).where(kind.id == number)).first()
+    return Home(found[0], found[1]) if found and found[0] else None

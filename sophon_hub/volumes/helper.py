@@ -1,0 +1,121 @@
+"""Containers that live for a moment, to do one thing with volumes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from docker.api.client import APIClient
+from docker.errors import APIError, DockerException
+from docker.types.containers import LogConfig
+from requests.exceptions import RequestException
+
+from sophon_hub.settings import Sophon
+from sophon_hub.volumes.engine import is_status
+
+HOME = "/home/jovyan"
+OWNER = 1000
+"""The user that labs run as, who owns every home."""
+
+LAST_LINES = 50
+
+
+class VolumeTrouble(Exception):
+    """What was to be done with a volume did not work; the text says why."""
+
+
+@dataclass(frozen=True)
+class Helper:
+    """One thing to do.
+
+    ``binds`` are volumes with the place and mode (``ro``, ``rw``) they are mounted with, as
+    docker-py takes them. ``rights`` are the only capabilities it has. ``seconds`` is how long it
+    may take.
+    """
+
+    image: str
+    command: Sequence[str]
+    binds: Mapping[str, Mapping[str, str]]
+    kind: str
+    user: str = f"{OWNER}:{OWNER}"
+    rights: Sequence[str] = field(default=())
+    seconds: int = 120
+
+
+def run(client: APIClient, settings: Sophon, helper: Helper) -> str:
+    """Do it and give what was printed.
+
+    Raises:
+        VolumeTrouble: it failed or took too long, or the engine would not do it.
+    """
+    try:
+        return _run(client, settings, helper)
+    except (DockerException, RequestException) as error:
+        raise VolumeTrouble(f"{helper.kind}: {error}") from error
+
+
+def _run(client: APIClient, settings: Sophon, helper: Helper) -> str:
+    host_config = client.create_host_config(
+        network_mode="none",
+        cap_drop=["ALL"],
+        cap_add=list(helper.rights),
+        security_opt=["no-new-privileges"],
+        read_only=True,
+        pids_limit=32,
+        mem_limit="256m",
+        # labs come first, however much there is to read
+        cpu_shares=64,
+        binds=dict(helper.binds),
+        # whatever the machine's default is: what is printed has to be read again
+        log_config=LogConfig(type=LogConfig.types.JSON),
+    )
+    container = client.create_container(
+        helper.image,
+        entrypoint=list(helper.command),
+        command=[],
+        user=helper.user,
+        working_dir="/",
+        host_config=host_config,
+        labels={
+            "org.sophon.namespace": settings.namespace,
+            "org.sophon.kind": helper.kind,
+        },
+    )["Id"]
+    try:
+        client.start(container)
+        status = client.wait(container, timeout=helper.seconds)["StatusCode"]
+        said = client.logs(container, stderr=bool(status), tail="all" if not status else LAST_LINES)
+    finally:
+        client.remove_container(container, force=True, v=True)
+    text = str(said.decode(errors="replace"))
+    if status:
+        raise VolumeTrouble(f"{helper.kind} ended with {status}: {text.strip()}")
+    return text
+
+
+def has_volume(client: APIClient, name: str) -> bool:
+    """Whether there is such a volume; mounting one that is missing would make it."""
+    try:
+        client.inspect_volume(name)
+    except APIError as error:
+        if is_status(error, 404):
+            return False
+        raise
+    return True
+
+
+def any_image(client: APIClient, settings: Sophon, first: str | None = None) -> str:
+    """The reference of a lab image that is on this machine, ``first`` when it is.
+
+    Raises:
+        VolumeTrouble: none is.
+    """
+    order = [name for name in (first, settings.default_image) if name in settings.images]
+    for name in (*order, *settings.images):
+        reference = str(settings.images[name]["image"])
+        try:
+            client.inspect_image(reference)
+        except APIError as error:
+            if not is_status(error, 404):
+                raise
+        else:
+            return reference
+    raise VolumeTrouble("None of the lab images is on this machine yet.")

@@ -86,6 +86,11 @@ def refuse_unsafe(settings: Sophon) -> None:
             "hub_database_url and database_url name the same database. JupyterHub needs one of its"
             " own: set SOPHON_HUB_DATABASE_URL to another."
         )
+    if not settings.lessons_path.is_dir():
+        raise BadSetting(
+            f"lessons_dir names {settings.lessons_dir}, but there is no such folder. Make it, empty"
+            " for no lessons, or leave SOPHON_LESSONS_DIR out for those of the course."
+        )
     if settings.accounts_file:
         path = Path(settings.accounts_file)
         if not path.is_file():

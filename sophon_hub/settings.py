@@ -109,6 +109,12 @@ class Sophon(Configurable):
 
     default_image = Unicode("lab", help="Name of the image new labs get.").tag(config=True)
 
+    lessons_dir = Unicode(
+        help="""Folder with the lessons that the portal shows to everybody, each a folder as
+        ``make lessons`` writes it. Default: the lessons of the course image. An empty folder
+        shows none.""",
+    ).tag(config=True)
+
     cpu_limit = Float(2.0, help="Cores a lab may use unless it says otherwise.").tag(config=True)
 
     max_cpu_limit = Float(8.0, help="Most cores that may be set for a lab.").tag(config=True)
@@ -245,6 +251,10 @@ class Sophon(Configurable):
             }
         }
 
+    @default("lessons_dir")
+    def _default_lessons_dir(self) -> str:
+        return str(Path(__file__).resolve().parent / "static" / "lessons")
+
     @validate("memory_limit", "max_memory_limit")
     def _readable_memory(self, proposal: dict[str, Any]) -> str:
         try:
@@ -262,6 +272,11 @@ class Sophon(Configurable):
     def max_memory_limit_bytes(self) -> int:
         """`max_memory_limit` in bytes."""
         return parse_bytes(self.max_memory_limit)
+
+    @property
+    def lessons_path(self) -> Path:
+        """`lessons_dir` as a path."""
+        return Path(self.lessons_dir)
 
     @property
     def data_path(self) -> Path:

@@ -6,7 +6,7 @@ SHELL := /bin/bash
 SETUP := deploy/setup
 BIN := .venv/bin
 
-.PHONY: docs lessons help venv setup-run setup-test run clean-demo test test-fast lint format bench images hub-image lock
+.PHONY: docs lessons image-table help venv setup-run setup-test run clean-demo test test-fast lint format bench images hub-image lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -65,6 +65,10 @@ bench: setup-test  ## measure and print JSON
 	@$(SETUP)/images.sh
 	@$(SETUP)/browser.sh
 	@$(BIN)/python -m tests.bench
+
+image-table: venv  ## measure size and start time of all images and write docs/reference/images.md
+	@$(SETUP)/images.sh
+	@$(BIN)/python -m tests.bench.bench_image --table
 
 lock:  ## resolve requirements.lock anew
 	@$(SETUP)/lock.sh

@@ -290,6 +290,7 @@ def main(arguments: list[str] | None = None) -> int:
                     "tag": tags[image.name],
                     "size": size_of(tags[image.name]),
                     "title": image.title,
+                    "parent": next(iter(image.parents), None),
                 }
                 for image in chosen
             ]

@@ -53,13 +53,17 @@ class Table(_Model):
 
 
 class Picture(_Model):
-    """An output that was drawn; sizes in pixels, ``alt`` says what there is to see."""
+    """An output that was drawn; sizes in pixels, ``alt`` says what there is to see.
+
+    ``cover``: this one stands for the lesson, not the last one.
+    """
 
     kind: Literal["picture"]
     file: Annotated[str, Field(pattern=f"^{PICTURE}$")]
     alt: Annotated[str, Field(min_length=1)]
     width: int
     height: int
+    cover: bool = False
 
 
 class Text(_Model):
@@ -91,15 +95,19 @@ class Lesson(_Model):
 
     @property
     def picture(self) -> Picture | None:
-        """The picture that stands for the lesson: its last one, which has most in it."""
-        found = [
+        """The picture that stands for the lesson; the last one unless another says so."""
+        return max(self.pictures, key=lambda one: (one.cover, one.file), default=None)
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """All pictures."""
+        return [
             output
             for part in self.parts
             if isinstance(part, Code)
             for output in part.outputs
             if isinstance(output, Picture)
         ]
-        return found[-1] if found else None
 
 
 def list_lessons(folder: Path) -> dict[str, Lesson]:
@@ -112,21 +120,10 @@ def list_lessons(folder: Path) -> dict[str, Lesson]:
     return dict(sorted(found.items(), key=lambda item: item[1].notebook))
 
 
-def find_lesson(folder: Path, name: str) -> Lesson | None:
-    """Return one lesson, or None when there is none that can be shown."""
-    return list_lessons(folder).get(name)
-
-
 def find_picture(folder: Path, name: str, file: str) -> bytes | None:
     """Return a picture (PNG) of a lesson, or None when the lesson has no such picture."""
-    lesson = find_lesson(folder, name)
-    shown = {
-        output.file
-        for part in (lesson.parts if lesson else ())
-        if isinstance(part, Code)
-        for output in part.outputs
-        if isinstance(output, Picture)
-    }
+    lesson = list_lessons(folder).get(name)
+    shown = {picture.file for picture in lesson.pictures} if lesson else set()
     path = folder / name / file
     return path.read_bytes() if file in shown and path.is_file() else None
 

@@ -92,7 +92,8 @@ def rendered(lesson: Lesson, ran: Json, pictures: dict[int, tuple[int, int]]) ->
                 width, height = pictures[number]
                 file = f"{list(pictures).index(number) + 1}.png"
                 picture = {"kind": "picture", "file": file, "width": width, "height": height}
-                outputs.append(picture | {"alt": cell["metadata"]["sophon"]["alt"]})
+                words_for_it = {"alt": cell["metadata"]["sophon"]["alt"]}
+                outputs.append(picture | words_for_it | {"cover": "cover" in tags})
             code = tokens(lesson.source(number))
             parts.append({"kind": "code", "code": code, "outputs": outputs})
     return {**notebook["metadata"]["sophon"], "notebook": lesson.file.name, "parts": parts}

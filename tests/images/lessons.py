@@ -87,8 +87,14 @@ class Visit:
     lab: Lab
     lesson: Lesson
     host: str
+    complaints: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+
+    @property
+    def network_changed(self) -> bool:
+        """Whether Chromium dropped its connections, since a network of this machine came or went."""
+        return any("ERR_NETWORK_CHANGED" in text for text in self.complaints)
 
     def run(self) -> None:
         """Run all cells, from the menu, and wait until the last one has."""
@@ -119,6 +125,7 @@ class Visit:
     def saved(self) -> dict[str, Any]:
         """Return the notebook with its outputs, once the lab has written it to the volume."""
         path = f"lessons/{self.lesson.file.name}"
+        counts: list[int | None] = []
         found: dict[str, Any] = {}
 
         def complete() -> bool:
@@ -127,9 +134,15 @@ class Visit:
                 return False
             found.update(answer.json()["content"])
             code = [cell for cell in found["cells"] if cell["cell_type"] == "code"]
-            return all(cell["execution_count"] for cell in code)
+            counts[:] = [cell["execution_count"] for cell in code]
+            return all(counts)
 
-        wait_for(complete, f"{path} to be saved with its outputs")
+        try:
+            wait_for(complete, f"{path} to be saved with its outputs")
+        except AssertionError as error:
+            prompts = self.page.locator(".jp-InputPrompt").all_inner_texts()
+            said = f"saved {counts}, shown {prompts}, {self.complaints}\n{self.lab.log()[-3000:]}"
+            raise AssertionError(f"{error}: {said}") from None
         return found
 
     @property
@@ -159,10 +172,15 @@ def visit(browser: Browser, lab: Lab, lesson: Lesson) -> Iterator[Visit]:
     host = f"{lab.address}:8888"
     context = browser.new_context(viewport=WIDE, device_scale_factor=1, reduced_motion="reduce")  # type: ignore[arg-type]
     try:
+        context.set_default_timeout(LAB_READY)
         page = context.new_page()
         seen = Visit(page, lab, lesson, host)
         page.on("request", lambda request: seen.asked.append(request.url))
         page.on("requestfailed", lambda request: seen.failed.append(request.url))
+        page.on(
+            "console",
+            lambda one: seen.complaints.append(one.text) if one.type == "error" else None,
+        )
         page.goto(
             f"http://{host}{PREFIX}lab/tree/lessons/{lesson.file.name}?reset&token={lab.hub.token}"
         )

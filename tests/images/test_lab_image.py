@@ -78,6 +78,7 @@ def test_the_image_says_what_it_is(name: str, image: str) -> None:
     assert isinstance(labels, dict)
     assert labels["org.sophon.title"] == TITLES[name]
     assert labels["org.sophon.languages"] == "Python"
+    assert labels["org.sophon.offered"] == "true"
     assert labels["org.sophon.description"].endswith(".")
     assert labels["org.sophon.collaboration"] == "true"
     assert labels["org.opencontainers.image.licenses"].startswith("BSD-3-Clause")

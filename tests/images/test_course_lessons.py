@@ -178,10 +178,19 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def seen(browser: Browser, course_lab: Lab, lesson: Lesson) -> Iterator[Visit]:
-    """Each lesson, run from its menu."""
-    with visit(browser, course_lab, lesson) as running:
-        running.run()
-        yield running
+    """Each lesson, run from its menu and saved; again when the machine's network changed."""
+    for _ in range(3):
+        with visit(browser, course_lab, lesson) as running:
+            try:
+                running.run()
+                running.saved()
+            except AssertionError:
+                if not running.network_changed:
+                    raise
+                continue
+            yield running
+            return
+    pytest.fail("the network of this machine changed in three visits")
 
 
 @pytest.mark.docker
@@ -204,10 +213,14 @@ def test_every_cell_runs_and_its_output_is_what_the_portal_shows(seen: Visit) ->
 
 @pytest.mark.docker
 @pytest.mark.browser
-def test_plots_look_as_they_should_and_ask_nothing_from_outside_the_lab(seen: Visit) -> None:
+def test_plots_look_as_they_should_and_ask_nothing_from_outside_the_lab(
+    seen: Visit, tmp_path: Path
+) -> None:
     for place, number in enumerate(seen.lesson.numbers("picture"), start=1):
-        found = difference(seen.picture(number), GALLERY / seen.lesson.name / f"{place}.png")
-        assert found == "", f"picture {place}: {found}"
+        shown = tmp_path / f"{place}.png"
+        shown.write_bytes(seen.picture(number))
+        found = difference(shown.read_bytes(), GALLERY / seen.lesson.name / f"{place}.png")
+        assert found == "", f"{shown}: {found}"
 
     assert any("/oer-assets/" in address for address in seen.asked)
     assert seen.from_elsewhere == []

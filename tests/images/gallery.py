@@ -130,10 +130,9 @@ def main() -> None:
         )
         lessons = [Lesson(file) for file in NOTEBOOKS]
         for lesson in lessons:
-            with visit(browser, lab, lesson) as seen:
-                seen.run()
-                pictures = {number: seen.picture(number) for number in lesson.numbers("picture")}
-                write(GALLERY, lesson, seen.saved(), pictures)
+            seen = visit(browser, lab, lesson)
+            pictures = dict(zip(lesson.numbers("picture"), seen.pictures, strict=True))
+            write(GALLERY, lesson, seen.notebook, pictures)
         browser.close()
     for folder in GALLERY.iterdir():
         if folder.name not in {lesson.name for lesson in lessons}:

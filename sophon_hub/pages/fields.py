@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from tornado.httputil import HTTPServerRequest
 
 from sophon_hub.actions.forms import Form
+from sophon_hub.amounts import parse_bytes
 from sophon_hub.errors import FieldError, Invalid
-from sophon_hub.settings import parse_bytes
 from sophon_hub.web.body import BadBody
 
 F = TypeVar("F", bound=Form)

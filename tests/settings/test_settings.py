@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from traitlets.config import Config
 
-from sophon_hub.settings import BadSetting, Sophon, parse_bytes
+from sophon_hub.amounts import parse_bytes
+from sophon_hub.settings import BadSetting, Sophon
 
 
 @pytest.fixture(autouse=True)

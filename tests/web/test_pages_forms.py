@@ -3,9 +3,9 @@
 import pytest
 
 from sophon_hub.actions.forms import NewLab
+from sophon_hub.amounts import parse_bytes
 from sophon_hub.pages import words
 from sophon_hub.pages.fields import read_form
-from sophon_hub.settings import parse_bytes
 from tests.web import world
 from tests.web.test_pages import GROUP, LAB, PROJECT, client_of, landed, send, soup_of
 

@@ -30,6 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="file with the line that sets the secret header (%(default)s)",
     )
     parser.add_argument(
+        "--signed",
+        action="store_true",
+        help="sign what is sent to the hub, for assertion_mode = 'signed'; the secret stays here",
+    )
+    parser.add_argument(
         "--sign-on",
         default="/etc/apache2/sophon-sign-on.conf",
         metavar="FILE",
@@ -62,6 +67,7 @@ def vhost(settings: Sophon, options: argparse.Namespace) -> str:
         values
         | {
             "port": options.port,
+            "signed": options.signed,
             "cosign": cosign,
             "cookies": COOKIES[settings.authenticator],
             "header": "X-Cosign" if cosign else "X-Sso",

@@ -5,10 +5,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from sophon_hub import clock
-from sophon_hub.models import AuditEvent, Lab, ResearchGroup, ResearchProject
+from sophon_hub.models import AuditEvent, Lab, Person, ResearchGroup, ResearchProject
 from sophon_hub.policy.actor import Actor
 
-Subject = ResearchGroup | ResearchProject | Lab | None
+Subject = ResearchGroup | ResearchProject | Lab | Person | None
 
 
 def record(
@@ -32,6 +32,8 @@ def record(
     elif isinstance(subject, Lab):
         group_id, project_id = subject.project.group_id, subject.project_id
         name = f"{subject.project.slug}/{subject.slug}"
+    elif isinstance(subject, Person):
+        name = subject.username
     event = AuditEvent(
         at=clock.utcnow(),
         actor=actor.username,

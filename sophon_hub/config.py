@@ -28,6 +28,12 @@ WORKER = "sophon-worker"
 LOCAL_PEOPLE = "sophon-local-accounts"
 """Hub group of the people with a password of this hub."""
 PROXY_BINARY = "configurable-http-proxy"
+HUB_HEADERS = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+"""On the Hub's own pages, as on those of the portal; JupyterHub itself forbids frames."""
 NOT_ISOLATED = (
     "Trial without containers: labs are plain processes and are <strong>not isolated</strong>"
     " from each other or from this machine. Do not let anybody you do not trust use it."
@@ -84,10 +90,16 @@ def refuse_unsafe(settings: Sophon) -> None:
             "hub_database_url and database_url name the same database. JupyterHub needs one of its"
             " own: set SOPHON_HUB_DATABASE_URL to another."
         )
-    if not settings.lessons_path.is_dir():
+    if not Path(settings.lessons_dir).is_dir():
         raise BadSetting(
             f"lessons_dir names {settings.lessons_dir}, but there is no such folder. Make it, empty"
             " for no lessons, or leave SOPHON_LESSONS_DIR out for those of the course."
+        )
+    data = settings.data_path
+    if data.exists() and data.stat().st_mode & 0o077:
+        raise BadSetting(
+            f"Others on this machine can get into {data}, where the hub keeps its databases. Run:"
+            f" chmod 700 {data}, or set SOPHON_DATA_DIR to a directory of the hub's own."
         )
     if settings.accounts_file:
         path = Path(settings.accounts_file)
@@ -247,6 +259,7 @@ def _prepare_accounts(c: Config, settings: Sophon) -> None:
 
 
 def _wire_pages(c: Config, settings: Sophon) -> None:
+    c.JupyterHub.tornado_settings.update({"headers": HUB_HEADERS})
     c.JupyterHub.default_url = f"{_base(settings)}services/{PORTAL}/"
     c.JupyterHub.template_paths = [str(paths.hub_templates())]
     c.JupyterHub.template_vars = {

@@ -269,11 +269,6 @@ class Sophon(Configurable):
         return parse_bytes(self.max_memory_limit)
 
     @property
-    def lessons_path(self) -> Path:
-        """`lessons_dir` as a path."""
-        return Path(self.lessons_dir)
-
-    @property
     def data_path(self) -> Path:
         """`data_dir` as a path."""
         return Path(self.data_dir)

@@ -13,6 +13,7 @@ from sophon_hub.models import (
     LabState,
     MemberRole,
     Membership,
+    MembershipSource,
     Person,
     ResearchGroup,
     ResearchProject,
@@ -76,12 +77,14 @@ def membership(
     *,
     expires_at: datetime | None = None,
     added_by: Person | None = None,
+    source: MembershipSource = MembershipSource.PERSON,
 ) -> Membership:
     row = Membership(
         group_id=group.id,
         person_id=person.id,
         role=role,
         expires_at=expires_at,
+        source=source,
         added_by_id=added_by.id if added_by else None,
         added_at=LONG_AGO,
     )

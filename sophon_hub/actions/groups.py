@@ -17,6 +17,7 @@ from sophon_hub.models import (
     Lab,
     MemberRole,
     Membership,
+    MembershipSource,
     ResearchGroup,
     ResearchProject,
     Visibility,
@@ -158,6 +159,11 @@ def _forget_expired(session: Session, group: ResearchGroup, person_id: int) -> N
         session.flush()
 
 
+def has_expired(membership: Membership, now: datetime) -> bool:
+    """Whether the membership has ended, which is the same as none."""
+    return membership.expires_at is not None and membership.expires_at <= now
+
+
 def drop_request(session: Session, group: ResearchGroup, person_id: int) -> None:
     """Whoever is in the group has nothing left to ask for."""
     request = store.find_request(session, group, person_id)
@@ -173,6 +179,11 @@ def leave_group(session: Session, actor: Actor, group: ResearchGroup) -> None:
     membership = store.find_membership(session, group, person_id, clock.utcnow())
     if membership is None:
         raise Conflict("You do not belong to this group.")
+    if membership.source is MembershipSource.SIGN_ON:
+        raise Conflict(
+            "You belong to this group because the campus sign-on says so, and would be back at your"
+            " next sign-in. It is ended there."
+        )
     check_owner_stays(session, group, person_id)
     session.delete(membership)
     audit.record(session, actor, "group:leave", group)

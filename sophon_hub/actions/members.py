@@ -6,9 +6,22 @@ from sqlalchemy.orm import Session
 
 from sophon_hub import audit, clock
 from sophon_hub.actions.forms import Approval, MemberSettings
-from sophon_hub.actions.groups import check_owner_stays, drop_request, lock_for, sync
+from sophon_hub.actions.groups import (
+    check_owner_stays,
+    drop_request,
+    has_expired,
+    lock_for,
+    sync,
+)
 from sophon_hub.errors import Conflict, Forbidden, Invalid, NotFound
-from sophon_hub.models import JoinRequest, MemberRole, Membership, Person, ResearchGroup
+from sophon_hub.models import (
+    JoinRequest,
+    MemberRole,
+    Membership,
+    MembershipSource,
+    Person,
+    ResearchGroup,
+)
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, require, require_person
 from sophon_hub.store import groups as store
@@ -26,7 +39,7 @@ def set_member(
     now = clock.utcnow()
     _check_end(actor, group, person, form.expires_at, now)
     membership = session.get(Membership, (group.id, person.id))
-    is_new = membership is None or _has_expired(membership, now)
+    is_new = membership is None or has_expired(membership, now)
     stays_owner = form.role is MemberRole.OWNER and form.expires_at is None
     if not is_new and not stays_owner:
         check_owner_stays(session, group, person.id)
@@ -40,6 +53,7 @@ def set_member(
         membership.added_by_id = actor.person_id
         membership.added_at = now
     membership.role = form.role
+    membership.source = MembershipSource.PERSON
     membership.expires_at = form.expires_at
     drop_request(session, group, person.id)
     after = {"role": form.role, "expires_at": clock.rfc3339(form.expires_at)}
@@ -48,10 +62,6 @@ def set_member(
     sync(session, group)
     session.flush()
     return membership, is_new
-
-
-def _has_expired(membership: Membership, now: datetime) -> bool:
-    return membership.expires_at is not None and membership.expires_at <= now
 
 
 def _check_end(
@@ -70,6 +80,12 @@ def remove_member(session: Session, actor: Actor, group: ResearchGroup, username
     """Take somebody out of the group, at once."""
     group = lock_for(session, actor, Permission.GROUP_PEOPLE, group)
     membership = _get_membership(session, group, username)
+    if membership.source is MembershipSource.SIGN_ON:
+        raise Conflict(
+            f"{username} belongs to this group because the campus sign-on says so, and would be"
+            " back at the next sign-in. It is ended there. To end it here until then, save a role"
+            f" for {username} first."
+        )
     check_owner_stays(session, group, membership.person_id)
     session.delete(membership)
     audit.record(

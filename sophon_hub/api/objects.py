@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema
 from typing_extensions import TypedDict
 
-from sophon_hub.models import AccessMode, LabState, MemberRole, Visibility
+from sophon_hub.models import AccessMode, LabState, MemberRole, MembershipSource, Visibility
 from sophon_hub.policy.permissions import Permission
 
 Time = Annotated[
@@ -82,6 +82,10 @@ class Member(User):
     """Somebody in a research group."""
 
     role: MemberRole
+    source: Annotated[
+        MembershipSource,
+        Field(description="Who decided it; what the sign-on decided follows the next sign-in."),
+    ]
     expires_at: Time | None
     added_by: str | None
     added_at: Time

@@ -27,7 +27,18 @@ MAX_DISPLAY_NAME = 200
 
 
 class Refused(Exception):
-    """The request does not prove who the person is; the text is for the log only."""
+    """The request does not prove who the person is; the text is for the log only.
+
+    ``user`` is whom the web server named, where it was the web server.
+    """
+
+    def __init__(self, text: str, user: str | None = None) -> None:
+        super().__init__(text)
+        self.user = user
+
+
+class GuestRefused(Refused):
+    """A guest of the campus, where guests may not sign in."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,7 @@ class Assertion:
     realm: str = ""
     factors: tuple[str, ...] = ()
     display_name: str = ""
+    groups: tuple[str, ...] = ()
 
 
 class SecretFile:
@@ -68,13 +80,16 @@ class SecretFile:
             )
         return secrets
 
-    def require(self, given: str) -> None:
-        """Refuse anything but one of the secrets, in the same time whatever is wrong."""
+    def believed(self) -> list[str]:
+        """The secrets; `Refused` when the file has become unusable since the start."""
         try:
-            secrets = self.secrets()
+            return self.secrets()
         except BadSetting as error:
             raise Refused(error.detail) from None
-        right = [hmac.compare_digest(given.encode(), secret.encode()) for secret in secrets]
+
+    def require(self, given: str) -> None:
+        """Refuse anything but one of the secrets, in the same time whatever is wrong."""
+        right = [hmac.compare_digest(given.encode(), secret.encode()) for secret in self.believed()]
         if not any(right):
             raise Refused("the secret is wrong")
 
@@ -99,8 +114,8 @@ def refuse_lookalikes(request: HTTPServerRequest, names: Collection[str]) -> Non
             raise Refused(f"header {name} is spelled like one of ours")
 
 
-def display_name_of(request: HTTPServerRequest, name: str) -> str:
-    """A person's name in a header, as UTF-8; empty when it is missing or cannot be shown."""
+def text_header(request: HTTPServerRequest, name: str) -> str:
+    """A header of free text in UTF-8; empty when it is missing or is no text."""
     lines = request.headers.get_list(name)
     if len(lines) > 1:
         raise Refused(f"header {name} came {len(lines)} times")
@@ -108,8 +123,19 @@ def display_name_of(request: HTTPServerRequest, name: str) -> str:
         text = " ".join(lines).encode("latin-1").decode().strip()
     except UnicodeError:
         return ""
-    is_good = text != NOTHING and text.isprintable() and len(text) <= MAX_DISPLAY_NAME
-    return text if is_good else ""
+    return text if text != NOTHING and text.isprintable() else ""
+
+
+def display_name_of(request: HTTPServerRequest, name: str) -> str:
+    """A person's name in a header; empty when it is missing or cannot be shown."""
+    text = text_header(request, name)
+    return text if len(text) <= MAX_DISPLAY_NAME else ""
+
+
+def groups_of(request: HTTPServerRequest, name: str, separator: str) -> tuple[str, ...]:
+    """Names of groups in a header; none when it is missing or is no text."""
+    parts = (part.strip() for part in text_header(request, name).split(separator))
+    return tuple(part for part in parts if part)
 
 
 def require_trusted_hops(request: HTTPServerRequest, trusted: Iterable[str]) -> None:

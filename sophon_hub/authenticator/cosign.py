@@ -41,6 +41,18 @@ class CosignAuthenticator(TrustedProxyAuthenticator):
     def _secret_header(self) -> str:
         return "X-Cosign-Secret"
 
+    @default("time_header")
+    def _time_header(self) -> str:
+        return "X-Cosign-Time"
+
+    @default("request_header")
+    def _request_header(self) -> str:
+        return "X-Cosign-Request"
+
+    @default("signature_header")
+    def _signature_header(self) -> str:
+        return "X-Cosign-Signature"
+
     @default("require_realm")
     def _realms_are_always_sent(self) -> bool:
         return True

@@ -14,6 +14,7 @@ from traitlets import Int, default
 
 from sophon_hub import names
 from sophon_hub.authenticator import handlers, passwords
+from sophon_hub.authenticator.attempts import Attempt, Reason
 from sophon_hub.authenticator.mixin import RESERVED, SophonAuthenticatorMixin
 from sophon_hub.authenticator.throttle import Throttle
 from sophon_hub.clock import utcnow
@@ -60,9 +61,12 @@ class LocalAuthenticator(SophonAuthenticatorMixin, Authenticator):
     async def authenticate(self, handler: Any, data: dict[str, str]) -> str | None:
         """The user name when the password is right; the same answer for everything else."""
         username = self.normalize_username(data.get("username", ""))
+        attempt = Attempt.current()
         if names.is_reserved_username(username):
+            attempt.reason = Reason.RESERVED_NAME
             raise web.HTTPError(403, RESERVED)
         if self.throttle.is_waiting(username):
+            attempt.reason = Reason.THROTTLED
             raise web.HTTPError(
                 403, "Too many failed attempts under this name. Wait some minutes, then try again."
             )

@@ -1,25 +1,33 @@
-"""What holds for every way of signing in: reserved names, real names, no 500 at the login form."""
+"""What holds for every way of signing in: reserved names, research groups, the audit trail."""
 
 import asyncio
+from collections.abc import Callable, Collection
 from functools import cached_property
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, TypeVar
 
 from jupyterhub.auth import Authenticator
-from jupyterhub.handlers.login import LoginHandler
+from jupyterhub.handlers.login import LoginHandler, LogoutHandler
 from jupyterhub.utils import maybe_future
 from sqlalchemy import Engine
 from tornado import web
+from traitlets import Dict, TraitError, validate
 from traitlets.config import LoggingConfigurable
 from traitlets.utils.importstring import import_item
 
 from sophon_hub import names
+from sophon_hub.authenticator.attempts import Attempt, Reason
+from sophon_hub.authenticator.records import SignInRecords
+from sophon_hub.authenticator.research_groups import check_mapping, research_groups_of
 from sophon_hub.authenticator.user_info import user_info
-from sophon_hub.clock import utcnow
+from sophon_hub.errors import SophonError
 from sophon_hub.settings import BadSetting, Sophon
-from sophon_hub.store import people
-from sophon_hub.store.engine import make_engine, reading, writing
+from sophon_hub.store.engine import make_engine
 
+T = TypeVar("T")
+
+SIGN_OUT = "/logout"
+UPSTREAM_FAILURE = 500
 RESERVED = "Names that begin with project- or tmp- belong to the hub; nobody can sign in with one."
 
 
@@ -33,8 +41,45 @@ class SophonLoginHandler(LoginHandler):
         await super().post()
 
 
+class SignOutRecorder(LogoutHandler):
+    """Goes before any handler of signing out: writes down who did."""
+
+    authenticator: "SophonAuthenticatorMixin"
+    _is_recorded = False
+
+    async def default_handle_logout(self) -> None:
+        """Sign out, then write it down; once, though some handlers call this twice."""
+        user = self.current_user
+        await super().default_handle_logout()
+        if user and not self._is_recorded:
+            self._is_recorded = True
+            await self.authenticator.in_database(self.authenticator.records.signed_out, user.name)
+
+
 class SophonAuthenticatorMixin(LoggingConfigurable):
     """Goes before any authenticator: ``class Ours(SophonAuthenticatorMixin, Theirs)``."""
+
+    research_groups = Dict(
+        help="""Groups of the sign-on system and what they mean here: the slug of a research group,
+        or ``{"group": slug, "role": "viewer", "member" or "owner"}``. Who is in such a group at a
+        sign-in belongs to the research group; who is not any more does not, unless people here
+        decided it. Works without ``manage_groups``."""
+    ).tag(config=True)
+
+    @validate("research_groups")
+    def _good_research_groups(self, proposal: dict[str, Any]) -> dict[str, Any]:
+        check_mapping(proposal["value"])
+        return dict(proposal["value"])
+
+    def __init__(self, **kwargs: Any) -> None:
+        try:
+            super().__init__(**kwargs)
+        except TraitError as error:
+            if kwargs.get("parent") is None:
+                raise
+            # the Hub that starts would print where in its own source this was noticed
+            raise SystemExit(f"sophon-hub: {error}") from None
+        self._recording: set[asyncio.Task[None]] = set()
 
     @cached_property
     def settings(self) -> Sophon:
@@ -46,61 +91,137 @@ class SophonAuthenticatorMixin(LoggingConfigurable):
         """Sophon's own database."""
         return make_engine(self.settings.database_url)
 
+    @cached_property
+    def records(self) -> SignInRecords:
+        """What sign-ins leave in the database."""
+        return SignInRecords(self.engine, type(self).__name__)
+
     async def get_authenticated_user(self, handler: Any, data: Any) -> dict[str, Any] | None:
-        """Let the authenticator decide, then refuse reserved names and add the person's name.
+        """Let the authenticator decide, refuse reserved names, and put on record what came of it.
 
         The Hub says not to override this. It is overridden because it is the only place that
         sees the final name, after normalisation, name maps and hooks of any authenticator.
         """
-        model: dict[str, Any] | None = await super().get_authenticated_user(  # type: ignore[misc]
-            handler, data
-        )
+        attempt = Attempt.begin(data)
+        try:
+            model: dict[str, Any] | None = await super().get_authenticated_user(  # type: ignore[misc]
+                handler, data
+            )
+            if model is not None:
+                self._refuse_reserved(model["name"])
+        except web.HTTPError as error:
+            if error.status_code < UPSTREAM_FAILURE:
+                self.note_refusal(attempt)
+            raise
         if model is None:
+            self.note_refusal(attempt)
             return None
-        if names.is_reserved_username(model["name"]):
-            self.log.warning("Refusing a sign-in under the reserved name %r", model["name"])
-            raise web.HTTPError(403, RESERVED)
         user = handler.find_user(model["name"])
-        return await self._with_name(keep_our_groups(model, user), user)
+        claimed = await self.claimed_groups(model)
+        display_name = await self._on_record(model, user, claimed, self.records.accepted)
+        return with_name(keep_our_groups(model, user), display_name)
+
+    def _refuse_reserved(self, name: str) -> None:
+        if names.is_reserved_username(name):
+            self.log.warning("Refusing a sign-in under the reserved name %r", name)
+            Attempt.current().reason = Reason.RESERVED_NAME
+            raise web.HTTPError(403, RESERVED)
+
+    async def check_blocked_users(self, username: str, authentication: Any = None) -> bool:
+        """Hook of the Hub, the first that is told the name: note it, and what would be wrong."""
+        attempt = Attempt.current()
+        attempt.name, attempt.reason = username, Reason.BLOCKED
+        passed = bool(await maybe_future(super().check_blocked_users(username, authentication)))  # type: ignore[misc]
+        if passed:
+            attempt.reason = Reason.NOT_ALLOWED
+        return passed
 
     async def refresh_user(self, user: Any, handler: Any = None, **options: Any) -> Any:
-        """Let the authenticator refresh what it knows; research groups stay what they are."""
+        """Let the authenticator refresh what it knows, research groups it claims included."""
         model = await maybe_future(super().refresh_user(user, handler, **options))  # type: ignore[misc]
         if not isinstance(model, dict):
             return model
+        claimed = await self.claimed_groups(model)
+        claims_anything = claimed is not None and bool(self.research_groups)
+        if not claims_anything and not model.get("user_info"):
+            return keep_our_groups(model, user)
+        model["name"] = user.name
+        display_name = await self._on_record(model, user, claimed, self.records.refreshed)
         model = keep_our_groups(model, user)
-        return await self._with_name(model, user) if model.get("user_info") else model
+        # the Hub keeps the info it has when there is none
+        return with_name(model, display_name) if model.get("user_info") else model
 
-    async def _with_name(self, model: dict[str, Any], user: Any) -> dict[str, Any]:
-        """Add what labs show of the person."""
-        theirs = model.get("user_info") or {}
-        if given := theirs.get("display_name"):
-            admin = model.get("admin")
-            is_admin = bool(user and user.admin) if admin is None else admin
-            await asyncio.to_thread(self._note_person, model["name"], given, is_admin=is_admin)
-        display_name = await asyncio.to_thread(self._display_name, model["name"])
-        display_name = display_name or model["name"]
-        return {**model, "user_info": {**theirs, **user_info(model["name"], display_name)}}
+    async def claimed_groups(self, model: dict[str, Any]) -> Collection[str] | None:
+        """The person's groups in the sign-on system; None when it says nothing of groups."""
+        groups: Collection[str] | None = model.get("groups")
+        return groups
 
-    def _note_person(self, username: str, display_name: str, *, is_admin: bool) -> None:
-        """Put the name that a sign-on system gives on record; it knows it best."""
-        with writing(self.engine) as session:
-            people.system_upsert_person(
-                session, username, display_name, is_admin=is_admin, now=utcnow()
-            )
+    async def _on_record(
+        self,
+        model: dict[str, Any],
+        user: Any,
+        claimed: Collection[str] | None,
+        record: Callable[..., str],
+    ) -> str:
+        """Write down who it is and what is claimed; gives the name to show."""
+        given = (model.get("user_info") or {}).get("display_name") or None
+        admin = model.get("admin")
+        is_admin = bool(user and user.admin) if admin is None else bool(admin)
+        # without a mapping nothing can be claimed, and what was claimed is taken back
+        silent = claimed is None and bool(self.research_groups)
+        wanted = None if silent else research_groups_of(self.research_groups, claimed or ())
+        return await self.in_database(
+            lambda: record(model["name"], given, wanted, admin=is_admin),
+        )
 
-    def _display_name(self, username: str) -> str | None:
-        with reading(self.engine) as session:
-            person = people.find_person(session, username)
-        return None if person is None else person.display_name
+    async def in_database(self, work: Callable[..., T], *arguments: Any) -> T:
+        """Run work of the database beside the Hub's loop; ask to try again if it is too busy."""
+        try:
+            return await asyncio.to_thread(work, *arguments)
+        except SophonError as error:
+            raise web.HTTPError(503, error.detail) from None
+
+    def note_refusal(self, attempt: Attempt) -> None:
+        """Put a refusal on record, without the answer waiting for it.
+
+        Else a stopwatch could tell names of people, which leave more to write, from others.
+        """
+        if attempt.name is not None:
+            attempt.name = self.normalize_username(attempt.name)  # type: ignore[attr-defined]
+        task = asyncio.create_task(self._record_refusal(attempt))
+        self._recording.add(task)
+        task.add_done_callback(self._recording.discard)
+
+    async def _record_refusal(self, attempt: Attempt) -> None:
+        try:
+            await asyncio.to_thread(self.records.refused, attempt)
+        except SophonError as error:
+            self.log.warning("A refused sign-in is not in the audit trail: %s", error)
 
     def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
-        """The authenticator's own handlers, with our login form in place of the Hub's."""
+        """The authenticator's own handlers, with our login form, and signing out on record."""
         handlers: list[tuple[Any, ...]] = super().get_handlers(app)  # type: ignore[misc]
-        return [
-            (path, SophonLoginHandler if handler is LoginHandler else handler, *rest)
-            for path, handler, *rest in handlers
-        ]
+        if not any(path == SIGN_OUT for path, *_ in handlers):
+            handlers = [*handlers, (SIGN_OUT, LogoutHandler)]
+        return [(path, _ours(handler), *rest) for path, handler, *rest in handlers]
+
+
+def _ours(handler: Any) -> Any:
+    """The handler, or what stands in its place."""
+    if handler is LoginHandler:
+        return SophonLoginHandler
+    is_class = isinstance(handler, type)  # else a name that Tornado imports
+    if is_class and issubclass(handler, LogoutHandler) and not issubclass(handler, SignOutRecorder):
+        return type(
+            handler.__name__, (SignOutRecorder, handler), {"__module__": handler.__module__}
+        )
+    return handler
+
+
+def with_name(model: dict[str, Any], display_name: str) -> dict[str, Any]:
+    """The model with what labs show of the person."""
+    info = user_info(model["name"], display_name)
+    return {**model, "user_info": {**(model.get("user_info") or {}), **info}}
 
 
 def keep_our_groups(model: dict[str, Any], user: Any) -> dict[str, Any]:

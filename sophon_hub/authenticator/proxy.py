@@ -7,6 +7,7 @@ from that path's own handler, and only with a secret that the web server and the
 import ipaddress
 import re
 import time
+from collections.abc import Collection
 from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,16 +20,29 @@ from sophon_hub.authenticator import proxy_handlers
 from sophon_hub.authenticator.assertion import (
     WORDS,
     Assertion,
+    GuestRefused,
     Refused,
     SecretFile,
     display_name_of,
+    groups_of,
     one_header,
     refuse_lookalikes,
     require_trusted_hops,
 )
+from sophon_hub.authenticator.attempts import Attempt, Reason
 from sophon_hub.authenticator.mixin import SophonAuthenticatorMixin
-from sophon_hub.authenticator.proxy_traits import HEADERS, ProxyTraits
+from sophon_hub.authenticator.proxy_traits import HEADERS, SIGNATURE_HEADERS, ProxyTraits
+from sophon_hub.authenticator.signature import (
+    MOMENT,
+    REQUEST_LINE,
+    require_fresh,
+    require_own_line,
+    require_signature,
+)
 from sophon_hub.settings import BadSetting
+
+CLAIMED = "sophon_claimed"
+"""Where a model carries the claimed groups until they are on record."""
 
 
 class TrustedProxyAuthenticator(SophonAuthenticatorMixin, ProxyTraits, Authenticator):
@@ -85,12 +99,19 @@ class TrustedProxyAuthenticator(SophonAuthenticatorMixin, ProxyTraits, Authentic
         """Refuse settings with which the wrong people would be believed."""
         self._secret_file.secrets()
         names = [getattr(self, name).lower() for name in HEADERS if getattr(self, name)]
-        if not (self.user_header and self.secret_header) or len(set(names)) < len(names):
-            raise BadSetting("user_header and secret_header must be set, and all headers differ.")
+        needed = ["user_header", "secret_header"]
+        needed += SIGNATURE_HEADERS if self.assertion_mode == "signed" else []
+        if not all(getattr(self, name) for name in needed) or len(set(names)) < len(names):
+            raise BadSetting(f"{', '.join(needed)} must be set, and all headers differ.")
         if self.require_realm and not self.allowed_realms:
             raise BadSetting("allowed_realms is empty; name the realms whose people may sign in.")
-        if (self.realm_groups or self.factor_groups) and not self.manage_groups:
-            raise BadSetting("realm_groups and factor_groups need manage_groups.")
+        has_groups = self.realm_groups or self.factor_groups
+        if has_groups and not (self.manage_groups or self.research_groups):
+            raise BadSetting(
+                "realm_groups and factor_groups need manage_groups or research_groups."
+            )
+        if self.groups_header and not self.research_groups:
+            raise BadSetting("groups_header needs research_groups, which says what they mean.")
         host = urlsplit(bind_url).hostname or ""
         if self.require_loopback_bind and host != "localhost" and not _is_loopback(host):
             raise BadSetting(
@@ -100,7 +121,9 @@ class TrustedProxyAuthenticator(SophonAuthenticatorMixin, ProxyTraits, Authentic
 
     async def authenticate(self, handler: Any, data: Any) -> dict[str, Any] | None:
         """Who the headers say it is; never ``data``, which also arrives in requests' bodies."""
+        attempt = Attempt.current()
         if not isinstance(handler, proxy_handlers.SignOnHandler) or handler.request.method != "GET":
+            attempt.reason = Reason.ASSERTION
             self.log.warning("Refusing a sign-in by other means than %s/login", self.route)
             return None
         try:
@@ -108,8 +131,10 @@ class TrustedProxyAuthenticator(SophonAuthenticatorMixin, ProxyTraits, Authentic
             name = self.name_of(assertion)
         except Refused as reason:
             self.log.warning("Refusing a sign-in: %s", reason)
+            attempt.reason = Reason.ASSERTION
             return None
         if self.missing_factors(handler, name, assertion):
+            attempt.name, attempt.reason = name, Reason.SECOND_FACTOR
             return None
         guest = self.is_guest(assertion)
         state = {"realm": assertion.realm, "factors": [*assertion.factors], "guest": guest}
@@ -121,6 +146,8 @@ class TrustedProxyAuthenticator(SophonAuthenticatorMixin, ProxyTraits, Authentic
         }
         if assertion.display_name:
             model["user_info"]["display_name"] = assertion.display_name
+        if self.research_groups:
+            model[CLAIMED] = {*assertion.groups, *self._granted(assertion, guest=guest)}
         if self.manage_groups:
             model["groups"] = self._groups(handler.find_user(name), assertion, guest=guest)
         return model
@@ -130,19 +157,45 @@ class TrustedProxyAuthenticator(SophonAuthenticatorMixin, ProxyTraits, Authentic
         require_trusted_hops(request, self.trusted_proxies)
         names = [getattr(self, name) for name in HEADERS if getattr(self, name)]
         refuse_lookalikes(request, names)
-        self._secret_file.require(self._demand(request, self.secret_header))
+        if self.assertion_mode == "secret":
+            self._secret_file.require(self._demand(request, self.secret_header))
         user = self._demand(request, self.user_header)
         realm = self._header(request, self.realm_header, required=self.require_realm)
         factors = self._header(
             request, self.factor_header, required=self.require_factor, shape=WORDS
         )
         name = display_name_of(request, self.name_header) if self.name_header else ""
-        assertion = Assertion(user, realm, tuple(factors.split()), name)
+        groups: tuple[str, ...] = ()
+        if self.groups_header:
+            groups = groups_of(request, self.groups_header, self.groups_separator)
+        if self.assertion_mode == "signed":
+            self._require_signed(request, [user, realm, factors])
+        assertion = Assertion(user, realm, tuple(factors.split()), name, groups)
         self.check_assertion(assertion)
         return assertion
 
-    def _demand(self, request: Any, name: str) -> str:
-        return self._header(request, name, required=True)
+    def _require_signed(self, request: Any, fields: list[str]) -> None:
+        """Refuse unless the web server signed these headers, just now, for this request."""
+        if self.secret_header in request.headers:
+            raise Refused(f"header {self.secret_header} came, but the secret is never sent here")
+        given = self._demand(request, self.signature_header)
+        moment = self._demand(request, self.time_header, shape=MOMENT)
+        line = self._demand(request, self.request_header, shape=REQUEST_LINE)
+        require_signature(
+            given,
+            self._secret_file.believed(),
+            fields=fields,
+            texts=[
+                request.headers.get(name, "") for name in (self.name_header, self.groups_header)
+            ],
+            moment=moment,
+            request_line=line,
+        )
+        require_fresh(moment)
+        require_own_line(line, request.uri)
+
+    def _demand(self, request: Any, name: str, **options: Any) -> str:
+        return self._header(request, name, required=True, **options)
 
     @staticmethod
     def _header(request: Any, name: str, *, required: bool, **options: Any) -> str:
@@ -155,9 +208,9 @@ class TrustedProxyAuthenticator(SophonAuthenticatorMixin, ProxyTraits, Authentic
         """Refuse realms that nobody allowed."""
         allowed = self.allowed_realms | (self.guest_realms if self.allow_guests else set())
         if self.allowed_realms and assertion.realm not in allowed:
-            raise Refused(f"realm {assertion.realm!r} is not allowed")
+            raise Refused(f"realm {assertion.realm!r} is not allowed", assertion.user)
         if self.is_guest(assertion) and not self.allow_guests:
-            raise Refused("guests may not sign in")
+            raise GuestRefused("guests may not sign in", assertion.user)
 
     def is_guest(self, assertion: Assertion) -> bool:
         """Whether this is a guest of the campus."""
@@ -185,13 +238,23 @@ class TrustedProxyAuthenticator(SophonAuthenticatorMixin, ProxyTraits, Authentic
 
     def _groups(self, user: Any, assertion: Assertion, *, guest: bool) -> list[str]:
         """All groups of the person: those given here, and those that are none of our business."""
+        granted = self._granted(assertion, guest=guest)
+        owned = {self.guest_group}.union(*self.realm_groups.values(), *self.factor_groups.values())
+        others = {group.name for group in user.groups} - owned if user else set()
+        return sorted(granted | others)
+
+    def _granted(self, assertion: Assertion, *, guest: bool) -> set[str]:
+        """Groups that realm and factors stand for."""
         granted = {self.guest_group} if guest else set()
         granted.update(self.realm_groups.get(assertion.realm, []))
         for factor in assertion.factors:
             granted.update(self.factor_groups.get(factor, []))
-        owned = {self.guest_group}.union(*self.realm_groups.values(), *self.factor_groups.values())
-        others = {group.name for group in user.groups} - owned if user else set()
-        return sorted(granted | others)
+        return granted
+
+    async def claimed_groups(self, model: dict[str, Any]) -> Collection[str] | None:
+        """The groups the assertion stands for; hub groups that others gave are none of them."""
+        claimed: Collection[str] | None = model.pop(CLAIMED, None)
+        return claimed
 
     def note_session(self, username: str, session_id: str) -> None:
         """Remember when this browser last came by the sign-on system."""

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from jupyterhub.handlers import BaseHandler
-from jupyterhub.handlers.login import LogoutHandler
 from jupyterhub.utils import url_path_join
 from tornado import web
 from tornado.httputil import url_concat
 
-from sophon_hub.authenticator.assertion import Refused
+from sophon_hub.authenticator.assertion import GuestRefused, Refused
+from sophon_hub.authenticator.attempts import Attempt, Reason
+from sophon_hub.authenticator.mixin import SignOutRecorder
 from sophon_hub.authenticator.sessions import end_sessions
 
 if TYPE_CHECKING:
@@ -37,9 +38,14 @@ class SignOnHandler(BaseHandler):
             name = authenticator.name_of(assertion)
         except Refused as reason:
             self.log.warning("Refusing a sign-on: %s", reason)
+            is_guest = isinstance(reason, GuestRefused)
+            authenticator.note_refusal(
+                Attempt(reason.user, Reason.GUEST if is_guest else Reason.ASSERTION)
+            )
             raise web.HTTPError(403, UNPROVEN) from None
         missing = authenticator.missing_factors(self, name, assertion)
         if missing and not (self.may_step_up and missing <= authenticator.step_up_factors):
+            authenticator.note_refusal(Attempt(name, Reason.SECOND_FACTOR))
             raise web.HTTPError(403, WEAKER)
         self._end_session_of_another(name)
         if missing:
@@ -69,7 +75,7 @@ class StepUpHandler(SignOnHandler):
     may_step_up = False
 
 
-class SignOutHandler(LogoutHandler):
+class SignOutHandler(SignOutRecorder):
     """Ends hub and labs' sessions, removes the sign-on module's cookie, and goes to its page."""
 
     authenticator: "TrustedProxyAuthenticator"

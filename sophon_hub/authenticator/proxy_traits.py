@@ -8,7 +8,9 @@ from traitlets.config import Configurable
 
 from sophon_hub.authenticator.assertion import HEADER_NAME
 
-HEADERS = ("user_header", "realm_header", "factor_header", "name_header", "secret_header")
+SIGNATURE_HEADERS = ("time_header", "request_header", "signature_header")
+PERSON_HEADERS = ("user_header", "realm_header", "factor_header", "name_header", "groups_header")
+HEADERS = (*PERSON_HEADERS, "secret_header", *SIGNATURE_HEADERS)
 
 
 class ProxyTraits(Configurable):
@@ -22,7 +24,30 @@ class ProxyTraits(Configurable):
     name_header = Unicode("X-Sso-Name", help="Header with the person's own name, in UTF-8.").tag(
         config=True
     )
+    groups_header = Unicode(
+        help="""Header with the person's groups for ``research_groups``, in UTF-8. Set it only with
+        a virtual host that takes this header away from browsers, as ours does with X-Sso-Groups.
+        """,
+    ).tag(config=True)
+    groups_separator = Unicode(
+        ";", help="What stands between two groups in ``groups_header``, as the module writes it."
+    ).tag(config=True)
     secret_header = Unicode("X-Sso-Secret", help="Header with the shared secret.").tag(config=True)
+    assertion_mode = Enum(
+        ["secret", "signed"],
+        "secret",
+        help="""How the web server proves itself: it sends the ``secret``, or the headers are
+        ``signed`` with it, so that the secret itself is never sent.""",
+    ).tag(config=True)
+    time_header = Unicode("X-Sso-Time", help="Header with the time of the signature.").tag(
+        config=True
+    )
+    request_header = Unicode("X-Sso-Request", help="Header with the signed request line.").tag(
+        config=True
+    )
+    signature_header = Unicode("X-Sso-Signature", help="Header with the signature.").tag(
+        config=True
+    )
     require_realm = Bool(False, help="Refuse a sign-in without a realm.").tag(config=True)
     require_factor = Bool(False, help="Refuse a sign-in without a factor.").tag(config=True)
     proxy_secret_file = Unicode(
@@ -65,11 +90,12 @@ class ProxyTraits(Configurable):
         domain is ever cut off, and none of a guest's.""",
     ).tag(config=True)
     realm_groups = Dict(
-        help="Realm -> hub groups of its people; needs ``manage_groups``.",
+        help="""Realm -> groups of its people: hub groups with ``manage_groups``, and names for
+        ``research_groups``.""",
         value_trait=List(Unicode()),
     ).tag(config=True)
     factor_groups = Dict(
-        help="Factor -> hub groups of those who signed in with it; needs ``manage_groups``.",
+        help="Factor -> groups of those who signed in with it, as ``realm_groups``.",
         value_trait=List(Unicode()),
     ).tag(config=True)
     required_factors = Set(Unicode(), help="Factors without which nobody signs in.").tag(
@@ -112,6 +138,12 @@ class ProxyTraits(Configurable):
                 f"{proposal['trait'].name} is {proposal['value']!r}; a header here has letters,"
                 " digits and single hyphens, and no underscore"
             )
+        return str(proposal["value"])
+
+    @validate("groups_separator")
+    def _good_separator(self, proposal: dict[str, Any]) -> str:
+        if not proposal["value"].strip():
+            raise TraitError("groups_separator is empty; names of groups may have spaces")
         return str(proposal["value"])
 
     @validate("trusted_proxies")

@@ -15,7 +15,8 @@ _TAGS = frozenset(
 )
 
 
-@lru_cache(maxsize=2048)
+# one page of a list; of the longest descriptions these are some 60 MB
+@lru_cache(maxsize=256)
 def render(text: str) -> str:
     """HTML of a description: no scripts, no raw HTML, no images, links without referrer.
 

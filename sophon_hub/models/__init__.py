@@ -9,7 +9,13 @@ from sophon_hub.models.jobs import IdempotencyKey, Job
 from sophon_hub.models.labs import Lab
 from sophon_hub.models.people import Person
 from sophon_hub.models.projects import ResearchProject
-from sophon_hub.models.vocabulary import AccessMode, LabState, MemberRole, Visibility
+from sophon_hub.models.vocabulary import (
+    AccessMode,
+    LabState,
+    MemberRole,
+    MembershipSource,
+    Visibility,
+)
 
 __all__ = [
     "AccessMode",
@@ -24,6 +30,7 @@ __all__ = [
     "LocalAccount",
     "MemberRole",
     "Membership",
+    "MembershipSource",
     "Person",
     "ResearchGroup",
     "ResearchProject",

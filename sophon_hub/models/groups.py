@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from sophon_hub.models.base import Base, text_enum
 from sophon_hub.models.people import Person
-from sophon_hub.models.vocabulary import AccessMode, MemberRole, Visibility
+from sophon_hub.models.vocabulary import AccessMode, MemberRole, MembershipSource, Visibility
 from sophon_hub.names import MAX_SLUG
 
 
@@ -28,7 +28,11 @@ class ResearchGroup(Base):
 
 
 class Membership(Base):
-    """One person in one research group, with a role and perhaps an end date."""
+    """One person in one research group, with a role and perhaps an end date.
+
+    ``source`` says who decided it. What the sign-on system decided follows what it says, has no
+    end date, and becomes a person's decision as soon as a person changes it.
+    """
 
     __tablename__ = "memberships"
     __table_args__ = (Index("ix_memberships_person_id", "person_id"),)
@@ -40,6 +44,9 @@ class Membership(Base):
         ForeignKey("people.id", ondelete="CASCADE"), primary_key=True
     )
     role: Mapped[MemberRole] = mapped_column(text_enum(MemberRole))
+    source: Mapped[MembershipSource] = mapped_column(
+        text_enum(MembershipSource), default=MembershipSource.PERSON
+    )
     expires_at: Mapped[datetime | None]
     added_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"))
     added_at: Mapped[datetime]

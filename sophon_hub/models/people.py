@@ -1,6 +1,7 @@
 """People: everybody with an account at the Hub, as the portal knows them."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -14,7 +15,8 @@ class Person(Base):
 
     Rows outlive the account, so that memberships and audit events keep their meaning; the
     number ``id``, not the name, is what everything refers to, so that a new account under an
-    old name inherits nothing.
+    old name inherits nothing. ``sign_on_groups`` are the research groups, by slug, with the
+    member role that the sign-on system claimed for the person when it was last asked.
     """
 
     __tablename__ = "people"
@@ -24,3 +26,4 @@ class Person(Base):
     display_name: Mapped[str] = mapped_column(String(200))
     is_admin: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
+    sign_on_groups: Mapped[dict[str, Any]] = mapped_column(default=dict)

@@ -1,4 +1,4 @@
-"""The closed lists of words that rows use: visibility, access mode, member role, lab state."""
+"""The closed lists of words that rows use: visibility, access mode, member role, and so on."""
 
 from enum import StrEnum
 
@@ -53,6 +53,13 @@ class MemberRole(StrEnum):
     def level(self) -> int:
         """1 for viewer, 2 for member, 3 for owner."""
         return {"viewer": 1, "member": 2, "owner": 3}[self.value]
+
+
+class MembershipSource(StrEnum):
+    """Who decided that somebody belongs to a research group."""
+
+    PERSON = "person"
+    SIGN_ON = "sign-on"
 
 
 class LabState(StrEnum):

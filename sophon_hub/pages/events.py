@@ -58,9 +58,22 @@ def _member(detail: Detail) -> str:
     before, after = detail.get("before") or {}, detail.get("after") or {}
     who = detail.get("username", "somebody")
     if not before:
-        return f"added {who} as {after.get('role')}{_until(after)}"
+        return f"added {who} as {after.get('role')}{_until(after)}{_because(detail)}"
     was = f"{before.get('role')}{_until(before)}"
-    return f"changed {who} from {was} to {after.get('role')}{_until(after)}"
+    return f"changed {who} from {was} to {after.get('role')}{_until(after)}{_because(detail)}"
+
+
+def _removed(detail: Detail) -> str:
+    return f"removed {detail.get('username')} from the group{_because(detail)}"
+
+
+def _kept(detail: Detail) -> str:
+    who = detail.get("username")
+    return f"kept {who} as the last owner, although the sign-on no longer says so"
+
+
+def _because(detail: Detail) -> str:
+    return ", as the sign-on says" if detail.get("source") == "sign-on" else ""
 
 
 def _reason(detail: Detail) -> str:
@@ -77,7 +90,8 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "group:restore": lambda _: "took the group out of the trash",
     "member:add": _member,
     "member:change": _member,
-    "member:remove": lambda detail: f"removed {detail.get('username')} from the group",
+    "member:remove": _removed,
+    "member:keep": _kept,
     "request:approve": lambda detail: f"let {detail.get('username')} in as {detail.get('role')}",
     "request:decline": lambda detail: f"declined the request of {detail.get('username')}",
     "request:withdraw": lambda _: "withdrew the request to join",

@@ -19,7 +19,7 @@ class LessonsHandler(PageHandler):
     @property
     def folder(self) -> Path:
         """Where the lessons are."""
-        return self.portal.settings.lessons_path
+        return Path(self.portal.settings.lessons_dir)
 
 
 class LessonsPage(LessonsHandler):

@@ -27,6 +27,8 @@ from sophon_hub.spawner.upkeep import ContainerUpkeep
 CREATE_ATTEMPTS = 3
 OPEN_FILES = 8192
 SHARED_MEMORY = "256m"
+NO_NAME_SERVER = {"dns": ["127.0.0.1"], "dns_opt": ["timeout:1", "attempts:1"]}
+"""The lab itself, where nobody answers; and programs do not wait long for that."""
 
 
 class DockerPart(ContainerUpkeep):
@@ -160,13 +162,15 @@ class DockerPart(ContainerUpkeep):
         self.extra_create_kwargs = await self._evaluate(self.extra_create_kwargs) | {
             "user": f"{homes.OWNER}:{homes.OWNER}",
             "working_dir": homes.HOME,
-            "hostname": plan.lab or "lab",
+            "hostname": "lab",  # other labs can ask the engine for it: not the lab's own name
             "labels": plan.labels(namespace),
         }
         self.extra_host_config = await self._evaluate(self.extra_host_config) | {
             "auto_remove": False,  # else the last words of a lab that died are lost
             "privileged": False,
             "network_mode": networks.labs,
+            # engines before 25 carry questions for names out of internal networks (CVE-2024-29018)
+            **({} if plan.internet else NO_NAME_SERVER),
             "cap_add": [],
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges"],

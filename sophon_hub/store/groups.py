@@ -1,5 +1,6 @@
 """Reads of research groups, their people and the requests to join them."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +14,7 @@ from sophon_hub.models import (
     JoinRequest,
     MemberRole,
     Membership,
+    MembershipSource,
     Person,
     ResearchGroup,
     ResearchProject,
@@ -208,3 +210,16 @@ def with_person(session: Session, row: JoinRequest) -> JoinRequest:
     session.flush()
     session.refresh(row, ["person"])
     return row
+
+
+def system_groups_of_sign_on(
+    session: Session, person_id: int, slugs: Collection[str]
+) -> Sequence[int]:
+    """Numbers, in order, of the groups with these slugs, and of those the sign-on gave somebody."""
+    given = select(Membership.group_id).where(
+        Membership.person_id == person_id, Membership.source == MembershipSource.SIGN_ON
+    )
+    query = select(ResearchGroup.id).where(
+        or_(ResearchGroup.slug.in_(sorted(slugs)), ResearchGroup.id.in_(given))
+    )
+    return session.scalars(query.order_by(ResearchGroup.id)).all()

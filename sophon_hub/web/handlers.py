@@ -179,7 +179,8 @@ class BaseHandler(HubOAuthenticated, RequestHandler):
     ) -> None:
         """Log only what is our fault."""
         if isinstance(value, (SophonError, BadBody)):
-            log.info("%s %s: %s", self.request.method, self.request.path, value)
+            # as a literal: the text may quote what was sent, line breaks included
+            log.info("%s %s: %r", self.request.method, self.request.path, str(value))
             return
         super().log_exception(typ, value, tb)
 

@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from sophon_hub.hub import HubClient
+from sophon_hub.policy.actor import Actor
 from sophon_hub.store.engine import Engine, Session, reading, transact
 
 T = TypeVar("T")
+
+SYSTEM = Actor(via="system")
+"""The hub itself, where it acts without being asked."""
 
 
 @dataclass

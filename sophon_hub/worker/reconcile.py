@@ -14,7 +14,6 @@ from sophon_hub.actions.people import note_person
 from sophon_hub.clock import utcnow
 from sophon_hub.hub import Account, Server
 from sophon_hub.models import Lab, LabState
-from sophon_hub.policy.actor import Actor
 from sophon_hub.store import labs
 from sophon_hub.store.engine import Session
 from sophon_hub.store.people import system_people
@@ -24,11 +23,9 @@ from sophon_hub.store.projection import (
     system_group_projections,
     system_groups_with_end_between,
 )
-from sophon_hub.worker.context import Context
+from sophon_hub.worker.context import SYSTEM, Context
 
 log = logging.getLogger("sophon.worker")
-
-SYSTEM = Actor(via="system")
 
 BATCH = 200
 """People noted in one transaction: nobody waits long for the write lock."""

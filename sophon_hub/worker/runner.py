@@ -12,7 +12,7 @@ from sophon_hub.clock import utcnow
 from sophon_hub.errors import SophonError
 from sophon_hub.hub import HubDown, HubRefused
 from sophon_hub.store.engine import Session
-from sophon_hub.worker import groups, labs, reconcile
+from sophon_hub.worker import claims, groups, labs, reconcile
 from sophon_hub.worker.context import Context
 
 log = logging.getLogger("sophon.worker")
@@ -29,6 +29,7 @@ Handler = Callable[[Context, int], Awaitable[None]]
 
 HANDLERS: dict[str, tuple[Handler, str]] = {
     "sync_group": (groups.sync_group, "group_id"),
+    "apply_claims": (claims.apply, "person_id"),
     "start_lab": (labs.start_lab, "lab_id"),
     "stop_lab": (labs.stop_lab, "lab_id"),
 }

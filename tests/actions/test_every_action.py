@@ -293,8 +293,10 @@ CASES: dict[str, Case] = {
 }
 
 HELPERS = {
+    "claims.apply_claims",  # the hub itself acts; tests/actions/test_claims.py
     "groups.check_owner_stays",
     "groups.drop_request",
+    "groups.has_expired",
     "groups.lock_for",
     "groups.sync",
     "idempotency.once",  # runs one of the actions

@@ -23,7 +23,17 @@ PEOPLE = "".join(f"{name}:{{SHA}}OTDZCF/Hx2QCPK0Vu/K5/xsEjMs=\n" for name in ("a
 class RunningApache:
     """Apache with mod_auth_basic in the place of a campus sign-on module."""
 
-    def __init__(self, hub: RunningHub, secret: str, port: int, mpm: str = "event") -> None:
+    def __init__(
+        self,
+        hub: RunningHub,
+        secret: str,
+        port: int,
+        mpm: str = "event",
+        *,
+        signed: bool = False,
+        upstream: int | None = None,
+    ) -> None:
+        """``upstream`` is where requests go instead of the hub, to see what would be sent."""
         # Apache's own user has to reach its files, and pytest's directories are closed to it
         self._temporary = TemporaryDirectory()
         self.directory = directory = Path(self._temporary.name)
@@ -35,11 +45,19 @@ class RunningApache:
         self.process: subprocess.Popen[bytes] | None = None
         self._write_certificate()
         (directory / "people").write_text(PEOPLE)
-        (directory / "secret.conf").write_text(f'RequestHeader set X-Sso-Secret "{secret}"\n')
+        self._options = ["--signed"] if signed else []
+        sets_secret = f'RequestHeader set X-Sso-Secret "{secret}"'
+        (directory / "secret.conf").write_text(
+            f"Define SOPHON_KEY {secret}\n" if signed else f"{sets_secret}\n"
+        )
         (directory / "sign-on.conf").write_text(
             f'AuthType Basic\nAuthName campus\nAuthUserFile "{directory}/people"\n'
         )
-        (directory / "vhost.conf").write_text(self._vhost(hub))
+        vhost = self._vhost(hub)
+        if upstream is not None:
+            assert f"127.0.0.1:{hub.port}" in vhost
+            vhost = vhost.replace(f"127.0.0.1:{hub.port}", f"127.0.0.1:{upstream}")
+        (directory / "vhost.conf").write_text(vhost)
         (directory / "apache.conf").write_text(self._server(mpm))
         self.tls = ssl.create_default_context(cafile=str(directory / "certificate.pem"))
 
@@ -62,7 +80,8 @@ class RunningApache:
         }
         options = [f"--{name}={self.directory / file}" for name, file in files.items()]
         ports = [f"--port={self.port}", f"--http-port={self.http_port}"]
-        written = hub.command("apache-config", "--host=localhost", *ports, *options)
+        words = [*ports, *options, *self._options]
+        written = hub.command("apache-config", "--host=localhost", *words)
         assert written.returncode == 0, written.stderr
         return written.stdout
 

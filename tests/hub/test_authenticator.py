@@ -142,8 +142,8 @@ def test_the_login_form_of_another_system_is_kept(make: Make) -> None:
         def get_handlers(self, app: Any) -> list[Any]:
             return [("/login", object)]
 
-    assert make(WithForm).get_handlers(None) == [("/login", object)]
-    assert make(Campus).get_handlers(None) == [("/login", SophonLoginHandler)]
+    assert make(WithForm).get_handlers(None)[0] == ("/login", object)
+    assert make(Campus).get_handlers(None)[0] == ("/login", SophonLoginHandler)
 
 
 # names and groups -------------------------------------------------------------------------
@@ -194,7 +194,8 @@ def contrast_with_white(text: str) -> float:
 @pytest.fixture
 def grouped_user() -> Any:
     names = ["sophon-engines-people", "sophon-accounts", "physics"]
-    return SimpleNamespace(groups=[SimpleNamespace(name=name) for name in names])
+    groups = [SimpleNamespace(name=name) for name in names]
+    return SimpleNamespace(name="ada", admin=False, groups=groups)
 
 
 async def test_managed_groups_neither_take_nor_give_research_groups(

@@ -75,6 +75,18 @@ def test_the_data_directory_is_private(process_settings: Sophon, tmp_path: Path)
     assert process_settings.data_path.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.parametrize("mode", [0o755, 0o750, 0o711])
+def test_a_data_directory_that_others_can_enter_is_refused(
+    process_settings: Sophon, mode: int
+) -> None:
+    wire(process_settings)
+    process_settings.data_path.chmod(mode)
+    with pytest.raises(BadSetting, match=f"chmod 700 {process_settings.data_path}"):
+        wire(process_settings)
+    process_settings.data_path.chmod(0o700)
+    wire(process_settings)
+
+
 def test_services_get_all_settings_and_never_administer(process_settings: Sophon) -> None:
     services = {service["name"]: service for service in wire(process_settings).JupyterHub.services}
     assert set(services) == {"sophon", "sophon-worker"}

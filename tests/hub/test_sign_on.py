@@ -124,7 +124,17 @@ def test_no_secret_or_a_wrong_one_is_refused(hub: RunningHub, secret: str | None
     assert refused(sign_on(hub, secret=secret))
 
 
-MALFORMED = ["", "(null)", "alice,bob", "alice, bob", ",", "ali ce", "alic\u00e9", "\u7384", "a\tb"]
+MALFORMED = [
+    "",
+    "(null)",
+    "alice,bob",
+    "alice, bob",
+    ",",
+    "ali ce",
+    "alic\u00e9",
+    "\u7384",
+    "a\tb",
+]
 
 
 @pytest.mark.parametrize("name", ["user", "realm", "factor"])
@@ -319,6 +329,29 @@ def test_a_hub_without_a_good_secret_does_not_start(
     code, said = hub.run_to_the_end()
     assert code == 1
     assert "sophon-hub: " in said
+    assert words in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ('c.JupyterHub.bind_url = "http://0.0.0.0:8000"', "around the web server"),
+        ("c.CosignAuthenticator.allowed_realms = set()", "allowed_realms is empty"),
+        ('c.CosignAuthenticator.assertion_mode = "both"', "assertion_mode"),
+        ('c.CosignAuthenticator.secret_header = "X_Secret"', "no underscore"),
+    ],
+)
+def test_a_hub_that_would_believe_the_wrong_people_does_not_start(
+    tmp_path: Path, lines: str, words: str
+) -> None:
+    path = secret_file(tmp_path, SECRET)
+    hub = RunningHub(tmp_path, config=CONFIG, authenticator="sophon-cosign", proxy_secret_file=path)
+    # below the call of configure(), where a site's own lines win
+    hub.config_file.write_text(f"{hub.config_file.read_text()}\n{lines}\n")
+    assert hub.command("migrate").returncode == 0
+    code, said = hub.run_to_the_end()
+    assert code == 1
     assert words in said
     assert "Traceback" not in said
 

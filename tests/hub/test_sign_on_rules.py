@@ -52,6 +52,7 @@ def test_a_proxy_that_others_reach_is_refused(make: Any, bind_url: str) -> None:
         ({"allowed_realms": set()}, "allowed_realms is empty"),
         ({"realm_groups": {"EXAMPLE.EDU": ["staff"]}}, "manage_groups"),
         ({"factor_groups": {"mtoken": ["strong"]}}, "manage_groups"),
+        ({"groups_header": "X-Cosign-Groups"}, "groups_header needs research_groups"),
         ({"user_header": ""}, "must be set"),
         ({"secret_header": ""}, "must be set"),
         ({"user_header": "x-cosign-realm"}, "all headers differ"),
@@ -64,6 +65,49 @@ def test_settings_that_believe_the_wrong_people_are_refused(
 ) -> None:
     with pytest.raises(BadSetting, match=words):
         make(**traits).refuse_unsafe(HERE)
+
+
+def test_groups_of_realms_may_stand_for_research_groups_alone(make: Any) -> None:
+    groups = {"realm_groups": {"EXAMPLE.EDU": ["staff"]}, "groups_header": "X-Cosign-Groups"}
+    make(research_groups={"staff": "physics"}, **groups).refuse_unsafe(HERE)
+
+
+@pytest.mark.parametrize("separator", ["", " ", "\t"])
+def test_names_of_groups_have_spaces_so_something_else_separates_them(
+    make: Any, separator: str
+) -> None:
+    assert make(groups_separator=",").groups_separator == ","
+    with pytest.raises(TraitError, match="groups_separator"):
+        make(groups_separator=separator)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "words"),
+    [
+        ([], "a dict"),
+        ("physics", "a dict"),
+        ({"": "physics"}, "no name of a group"),
+        ({7: "physics"}, "no name of a group"),
+        ({"staff": ["physics"]}, "it has to be"),
+        ({"staff": None}, "it has to be"),
+        ({"staff": {"group": "physics", "rolle": "owner"}}, "it has to be"),
+        ({"staff": {}}, "names no research group"),
+        ({"staff": {"role": "owner"}}, "names no research group"),
+        ({"staff": ""}, "no slug"),
+        ({"staff": "Physics Department"}, "no slug"),
+        ({"staff": {"group": 7}}, "no slug"),
+        ({"staff": {"group": "physics", "role": "admin"}}, "none of viewer, member, owner"),
+        ({"staff": {"group": "physics", "role": None}}, "none of viewer, member, owner"),
+        ({"staff": {"group": "physics", "role": ["owner"]}}, "none of viewer, member, owner"),
+    ],
+)
+def test_a_mapping_of_groups_that_cannot_be_meant_is_refused(
+    make: Any, mapping: Any, words: str
+) -> None:
+    good = {"staff": "physics", "heads": {"group": "physics", "role": "owner"}}
+    assert make(research_groups=good).research_groups == good
+    with pytest.raises(TraitError, match=words):
+        make(research_groups=mapping)
 
 
 @pytest.mark.parametrize("name", ["X_Cosign_User", "X-Cosign-", "-X", "X--Y", "X:Y", "Ä"])

@@ -28,13 +28,30 @@ def test_a_path_of_its_own_is_in_front_of_the_protected_one() -> None:
     assert "<Location /hub/sso/login>" in written("sophon-proxy")
 
 
-def test_the_secret_is_included_once_and_only_for_the_protected_path() -> None:
+@pytest.mark.parametrize("more", [[], ["--signed"]])
+def test_the_secret_is_included_once_and_only_for_the_protected_path(more: list[str]) -> None:
     for authenticator in ("sophon-cosign", "sophon-proxy"):
-        text = written(authenticator, "--secret=/srv/secret.conf")
+        text = written(authenticator, "--secret=/srv/secret.conf", *more)
         before, _, after = text.partition("    <If ")
         assert "Include /srv/secret.conf" not in before
         assert after.partition("</If>")[0].count("Include /srv/secret.conf") == 1
         assert text.count("Include /srv/secret.conf") == 1
+
+
+@pytest.mark.parametrize("header", ["X-Cosign", "X-Sso"])
+def test_a_signature_is_made_of_all_that_is_sent_and_sends_no_secret(header: str) -> None:
+    authenticator = {"X-Cosign": "sophon-cosign", "X-Sso": "sophon-proxy"}[header]
+    plain, signed = written(authenticator), written(authenticator, "--signed")
+    assert f'{header}-Signature "expr' not in plain
+    (line,) = [
+        line for line in signed.splitlines() if f"RequestHeader set {header}-Signature" in line
+    ]
+    for name in ("User", "Realm", "Factor", "Name", "Groups", "Time", "Request"):
+        assert f"%{{req_novary:{header}-{name}}}" in line
+    assert f"RequestHeader set {header}-Secret" in plain
+    assert f"RequestHeader set {header}-Secret" not in signed
+    for text in (plain, signed):
+        assert all(f"unset {header}-{name}" in text for name in ("Secret", "Time", "Signature"))
 
 
 @pytest.mark.parametrize("authenticator", ["sophon-local", "dummy"])

@@ -22,7 +22,7 @@ OBJECTS = {
     "PersonalLab": "state url",
     "Group": "slug name description description_html visibility access member_count project_count"
     " role created_at deleted_at",
-    "Member": "username display_name role expires_at added_by added_at",
+    "Member": "username display_name role source expires_at added_by added_at",
     "Request": "username display_name message created_at",
     "Project": "slug group name description description_html visibility lab_count can created_at"
     " updated_at deleted_at",

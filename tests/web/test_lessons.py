@@ -11,7 +11,7 @@ from sophon_hub.settings import Sophon
 from tests.web.conftest import Site
 from tests.web.test_pages import EVERYBODY, client_of, soup_of
 
-STORED = Sophon(data_dir="/nowhere").lessons_path
+STORED = Path(Sophon(data_dir="/nowhere").lessons_dir)
 NAMES = [
     "scatter-plot",
     "time-series",

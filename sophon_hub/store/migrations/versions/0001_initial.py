@@ -76,6 +76,7 @@ def upgrade() -> None:
         sa.Column("display_name", sa.String(length=200), nullable=False),
         sa.Column("is_admin", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sign_on_groups", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_people")),
         sa.UniqueConstraint("username", name=op.f("uq_people_username")),
     )
@@ -151,6 +152,18 @@ def upgrade() -> None:
                 "member",
                 "owner",
                 name="memberrole",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column(
+            "source",
+            sa.Enum(
+                "person",
+                "sign-on",
+                name="membershipsource",
                 native_enum=False,
                 create_constraint=True,
                 length=16,

@@ -6,7 +6,7 @@ SHELL := /bin/bash
 SETUP := deploy/setup
 BIN := .venv/bin
 
-.PHONY: docs help venv setup-run setup-test run clean-demo test test-fast lint format bench images hub-image lock
+.PHONY: docs lessons image-table help venv setup-run setup-test run clean-demo test test-fast lint format bench images hub-image lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -24,6 +24,11 @@ images:  ## build the lab images
 hub-image:  ## build the images of the Hub itself, and of what deploy/compose.yaml runs beside it
 	@$(SETUP)/venv.sh
 	@$(SETUP)/images.sh hub database web
+
+lessons: venv  ## run the lessons of the course and write what the portal shows of them
+	@$(SETUP)/images.sh course
+	@$(SETUP)/browser.sh
+	@$(BIN)/python -m tests.images.gallery
 
 venv:  ## make .venv with everything that tests and lint need
 	@$(SETUP)/venv.sh test lint postgres process
@@ -61,6 +66,10 @@ bench: setup-test  ## measure and print JSON
 	@$(SETUP)/images.sh
 	@$(SETUP)/browser.sh
 	@$(BIN)/python -m tests.bench
+
+image-table: venv  ## measure size and start time of all images and write docs/reference/images.md
+	@$(SETUP)/images.sh
+	@$(BIN)/python -m tests.bench.bench_image --table
 
 lock:  ## resolve requirements.lock anew
 	@$(SETUP)/lock.sh

@@ -38,7 +38,7 @@ from catalogue import (
 )
 
 DEFAULT_BASE = "debian:trixie-slim"
-BOOTSTRAPPED_BASE = f"{REPOSITORY}/base:trixie"
+BOOTSTRAPPED_BASE = f"{REPOSITORY}/debian:trixie"
 PULL_SECONDS = 60
 
 PROXIES = tuple(
@@ -172,31 +172,44 @@ def pip_options() -> dict[str, str]:
     return options
 
 
+def npm_options() -> str:
+    """Return npm's settings of this machine as an .npmrc, empty when there are none."""
+    names = ("NPM_CONFIG_REGISTRY", "npm_config_registry")
+    found = next(filter(None, map(os.environ.get, names)), "")
+    return f"registry={found}\n" if found else ""
+
+
 @contextmanager
 def site_options() -> Iterator[list[str]]:
     """Hand a site's network to a build so that nothing of it stays in the image.
 
-    Certificates and pip's settings are secrets, which no layer keeps. Docker knows the names of
-    proxy variables and leaves them out of the history; their values are not on the command line.
+    Certificates and the settings of pip and npm are secrets, which no layer keeps. Docker knows the
+    names of proxy variables and leaves them out of the history; their values are not on the command
+    line.
     """
     options = []
     proxies = [name for name in dict.fromkeys(PROXIES) if os.environ.get(name)]
-    pip = pip_options()
+    pip, npm = pip_options(), npm_options()
     for name in proxies:
         options += ["--build-arg", name]
     addresses = [os.environ[name] for name in proxies] + list(pip.values())
+    addresses += npm.split("=", 1)[1:]
     hosts = {urllib.parse.urlsplit(address).hostname for address in addresses}
     if hosts & {"localhost", "127.0.0.1", "::1"}:
         options += ["--network", "host"]
     if bundle := certificates():
         options += ["--secret", f"id=ca,src={bundle}"]
     with tempfile.TemporaryDirectory() as folder:
+        secrets = {"npm": npm}
         if pip:
-            file = Path(folder) / "pip.conf"
-            file.touch(mode=0o600)
             lines = [f"{key} = {value.replace(' ', chr(10) + '  ')}" for key, value in pip.items()]
-            file.write_text("\n".join(["[global]", *lines, ""]))
-            options += ["--secret", f"id=pip,src={file}"]
+            secrets["pip"] = "\n".join(["[global]", *lines, ""])
+        for name, text in secrets.items():
+            if text:
+                file = Path(folder) / name
+                file.touch(mode=0o600)
+                file.write_text(text)
+                options += ["--secret", f"id={name},src={file}"]
         yield options
 
 
@@ -277,6 +290,7 @@ def main(arguments: list[str] | None = None) -> int:
                     "tag": tags[image.name],
                     "size": size_of(tags[image.name]),
                     "title": image.title,
+                    "parent": next(iter(image.parents), None),
                 }
                 for image in chosen
             ]

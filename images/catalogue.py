@@ -62,7 +62,7 @@ class Image:
 def own_name(reference: str) -> str | None:
     """Return the folder an image reference stands for, if it is one of ours."""
     found = re.fullmatch(rf"{REPOSITORY}/([^:@]+)(?:[:@].*)?", reference)
-    return found[1] if found and found[1] != "base" else None
+    return found[1] if found and found[1] != "debian" else None
 
 
 def read_image(folder: Path) -> Image:

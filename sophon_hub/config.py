@@ -20,7 +20,7 @@ from sophon_hub.authenticator.first_accounts import prepare_accounts
 from sophon_hub.hub_name import HubName
 from sophon_hub.secret_files import read_or_make_secret
 from sophon_hub.settings import BadSetting, Sophon
-from sophon_hub.spawner import ensure_networks, use_settings
+from sophon_hub.spawner import describe_images, ensure_networks, use_settings
 from sophon_hub.store import schema
 
 WORKER = "sophon-worker"
@@ -55,11 +55,13 @@ def wire(c: Config, settings: Sophon, *, starting: bool) -> Sophon:
     """`configure`, but for the command line and tests: `BadSetting` is raised as it is."""
     preflight.refuse_unsafe(settings, c)
     settings.prepare_data_dir()
+    # only a Hub that starts asks the engine; other commands read this file as well
+    hub_host = _hub_host(settings) if starting else "127.0.0.1"
+    if starting:
+        _find_images(settings)
     # whoever makes `Sophon(config=...)` inside the Hub gets exactly these settings
     for name in settings.class_traits(config=True):
         c.Sophon[name] = getattr(settings, name)
-    # only a Hub that starts asks the engine; other commands read this file as well
-    hub_host = _hub_host(settings) if starting else "127.0.0.1"
     if starting:
         startup.become_the_hub(settings, hub_host)
         _check_database(settings)
@@ -81,6 +83,14 @@ def _hub_host(settings: Sophon) -> str:
     if settings.spawner == "process":
         return "127.0.0.1"
     return ensure_networks(settings).hub_address
+
+
+def _find_images(settings: Sophon) -> None:
+    """Let images say by themselves what they are; from here on, the setting is complete."""
+    if settings.spawner == "docker":
+        settings.images = describe_images(settings)
+    settings.images_given = True
+    settings.check_images()
 
 
 def _check_database(settings: Sophon) -> None:

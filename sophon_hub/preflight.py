@@ -21,16 +21,17 @@ def refuse_unsafe(settings: Sophon, c: Config, host: str | None = None) -> None:
     Raises:
         BadSetting: with a sentence that says what to set.
     """
-    if settings.default_image not in settings.images:
-        raise BadSetting(
-            f"default_image is {settings.default_image!r}, which is none of the images:"
-            f" {', '.join(sorted(settings.images))}. Set SOPHON_DEFAULT_IMAGE to one of them."
-        )
+    settings.check_images()
     Addresses.of(settings)
     if settings.hub_database_url == settings.database_url:
         raise BadSetting(
             "hub_database_url and database_url name the same database. JupyterHub needs one of its"
             " own: set SOPHON_HUB_DATABASE_URL to another."
+        )
+    if not Path(settings.lessons_dir).is_dir():
+        raise BadSetting(
+            f"lessons_dir names {settings.lessons_dir}, but there is no such folder. Make it, empty"
+            " for no lessons, or leave SOPHON_LESSONS_DIR out for those of the course."
         )
     for root in settings.dataset_roots:
         if problem := root_problem(root, settings.data_dir):

@@ -109,11 +109,18 @@ class Sophon(Configurable):
 
     images = Dict(
         help="""Lab images people may choose: name -> ``{"image": reference, "title": ...,
-        "description": ...}``. Default: ``lab``, built from images/lab. In the environment
-        write JSON.""",
+        "description": ..., "languages": [...]}``; what is left out is read from the image's
+        labels. Default: all that ``make images`` has built for people, see
+        images/README.md; read when the Hub starts. In the environment write JSON.""",
     ).tag(config=True)
 
     default_image = Unicode("lab", help="Name of the image new labs get.").tag(config=True)
+
+    lessons_dir = Unicode(
+        help="""Folder with the lessons that the portal shows to everybody, each a folder as
+        ``make lessons`` writes it. Default: the lessons of the course image. An empty folder
+        shows none.""",
+    ).tag(config=True)
 
     cpu_limit = Float(2.0, help="Cores a lab may use unless it says otherwise.").tag(config=True)
 
@@ -210,6 +217,9 @@ class Sophon(Configurable):
         120, help="Seconds between two passes that repair differences between portal and Hub."
     ).tag(config=True)
 
+    images_given: bool
+    """Whether `images` was set, or is what the Hub finds when it starts."""
+
     def __init__(self, config: Config | None = None, **settings: Any) -> None:
         environment = {
             name: self._from_environment(name, trait)
@@ -222,15 +232,19 @@ class Sophon(Configurable):
             super().__init__(config=config, **environment, **settings)
         except TraitError as error:
             raise BadSetting(f"A setting has a wrong value: {error}") from None
-        self._check_images()
+        given = {*environment, *settings, *(config.get("Sophon", {}) if config else {})}
+        self.images_given = "images" in given
+        self.check_images()
 
-    def _check_images(self) -> None:
+    def check_images(self) -> None:
+        """Refuse images that say too little, and a default image that is none of them."""
         for name, image in self.images.items():
             if not (isinstance(image, dict) and isinstance(image.get("image"), str)):
                 raise BadSetting(
                     f'The setting images needs {name!r} to be {{"image": reference, ...}}.'
                 )
-        if self.default_image not in self.images:
+        # without the setting, the images are those that the Hub finds when it starts
+        if self.images_given and self.default_image not in self.images:
             raise BadSetting(
                 f"The setting default_image is {self.default_image!r}, which is not in images: "
                 + ", ".join(sorted(self.images))
@@ -286,6 +300,10 @@ class Sophon(Configurable):
                 "description": "JupyterLab with real-time collaboration and Python.",
             }
         }
+
+    @default("lessons_dir")
+    def _default_lessons_dir(self) -> str:
+        return str(Path(__file__).resolve().parent / "static" / "lessons")
 
     @property
     def memory_limit_bytes(self) -> int:

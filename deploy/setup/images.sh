@@ -4,7 +4,7 @@
 
 deploy/setup/docker.sh
 # where no image registry can be reached, the base image is made from Debian's packages
-if ! docker image inspect sophon-hub/lab:latest >/dev/null 2>&1 &&
+if ! docker image inspect sophon-hub/base:latest >/dev/null 2>&1 &&
     ! command -v mmdebstrap >/dev/null && is_root && command -v apt-get >/dev/null; then
     apt_install "to make a base image without a registry" mmdebstrap debian-archive-keyring
 fi

@@ -231,7 +231,14 @@ class Image(TypedDict):
     name: str
     title: str
     description: str
-    available: bool
+    languages: Annotated[list[str], Field(description="What its notebooks can be written in.")]
+    available: Annotated[
+        bool,
+        Field(
+            description="Whether it was on the hub's machine when the hub started; if not, the"
+            " first lab that needs it waits until it is downloaded."
+        ),
+    ]
 
 
 class Event(TypedDict):

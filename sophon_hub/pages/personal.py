@@ -1,6 +1,5 @@
 """My lab: everybody's own, with what its home holds."""
 
-from sophon_hub import names
 from sophon_hub.actions import personal as actions
 from sophon_hub.actions.forms import Nothing, PersonalChanges, PersonalStart
 from sophon_hub.errors import Conflict, Invalid

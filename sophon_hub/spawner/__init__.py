@@ -7,6 +7,7 @@ from jupyterhub.spawner import LocalProcessSpawner, SimpleLocalProcessSpawner
 
 from sophon_hub.settings import Sophon
 from sophon_hub.spawner.containers import DockerPart
+from sophon_hub.spawner.images import describe_images
 from sophon_hub.spawner.networks import LabNetworks, ensure_networks
 from sophon_hub.spawner.processes import ProcessPart
 from sophon_hub.spawner.project import ProjectMixin
@@ -15,6 +16,7 @@ __all__ = [
     "LabNetworks",
     "SophonDockerSpawner",
     "SophonProcessSpawner",
+    "describe_images",
     "ensure_networks",
     "make_project_spawner",
     "use_settings",

@@ -268,7 +268,8 @@ def images(settings: Sophon) -> list[Json]:
             "name": name,
             "title": image.get("title", name),
             "description": image.get("description", ""),
-            "available": True,
+            "languages": list(image.get("languages", ())),
+            "available": bool(image.get("available", True)),
         }
         for name, image in sorted(settings.images.items())
     ]

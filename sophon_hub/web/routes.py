@@ -104,6 +104,8 @@ PAGE_ROUTES: list[tuple[str, str, str]] = [
     (f"{_GROUP_PAGE}/people", f"{_PAGES}.people.PeoplePage", "group-people"),
     (f"{_GROUP_PAGE}/requests", f"{_PAGES}.people.RequestsPage", "group-requests"),
     (f"{_GROUP_PAGE}/events", f"{_PAGES}.events.GroupEventsPage", "group-events"),
+    ("lessons", f"{_PAGES}.lessons.LessonsPage", "lessons"),
+    (f"lessons/{SLUG}", f"{_PAGES}.lessons.LessonPage", "lesson"),
     ("projects", f"{_PAGES}.projects.ProjectsPage", "projects"),
     ("projects/new", f"{_PAGES}.projects.NewProjectPage", "project-new"),
     (_PROJECT_PAGE, f"{_PAGES}.projects.ProjectPage", "project"),
@@ -120,10 +122,15 @@ PAGE_ROUTES: list[tuple[str, str, str]] = [
     (f"{_LAB_PAGE}/delete", f"{_PAGES}.labs.DeleteLabPage", "lab-delete"),
 ]
 
+FILE_ROUTES = [
+    (f"lessons/{SLUG}/([0-9]{{1,3}}\\.png)", f"{_PAGES}.lessons.LessonPicture", "lesson-picture"),
+]
+"""What pages show and is no page."""
+
 NOT_FOUND = f"{_PAGES}.signin.NothingHere"
 """The page for every address that is in no table."""
 
 METRICS = ("metrics", "sophon_hub.api.metrics.MetricsAPI", "metrics")
 """Where one looks for metrics first; the same as in the API."""
 
-ROUTES = [*API_ROUTES, METRICS, *PAGE_ROUTES]
+ROUTES = [*API_ROUTES, METRICS, *FILE_ROUTES, *PAGE_ROUTES]

@@ -44,3 +44,10 @@ def test_readme_and_make_name_the_same_commands():
     named = set(re.findall(r"make ([a-z-]+)", (ROOT / "README.md").read_text(encoding="utf-8")))
     assert named
     assert [verb for verb in named if not re.search(rf"^{verb}:", makefile, re.M)] == []
+
+
+def test_the_table_of_images_has_a_row_for_every_image():
+    """After an image was added: make image-table."""
+    page = (ROOT / "docs" / "reference" / "images.md").read_text(encoding="utf-8")
+    images = {file.parent.name for file in ROOT.glob("images/*/Dockerfile")}
+    assert set(re.findall(r"^\| `([a-z]+)` \|", page, re.M)) == images

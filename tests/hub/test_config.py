@@ -203,6 +203,14 @@ def test_an_empty_secret_is_refused(process_settings: Sophon) -> None:
         wire(process_settings)
 
 
+def test_a_missing_folder_of_lessons_is_refused(process_settings: Sophon, tmp_path: Path) -> None:
+    process_settings.lessons_dir = str(tmp_path / "lessons")
+    with pytest.raises(BadSetting, match=r"no such folder.*SOPHON_LESSONS_DIR"):
+        wire(process_settings)
+    (tmp_path / "lessons").mkdir()
+    wire(process_settings)
+
+
 def test_a_missing_accounts_file_is_refused(process_settings: Sophon, tmp_path: Path) -> None:
     path = tmp_path / "accounts.json"
     process_settings.accounts_file = str(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 
@@ -12,12 +13,19 @@ from tests.images.lab_container import Lab, bridge_gateway
 from tests.images.stub_hub import StubHub
 
 
+@functools.cache
+def build(name: str) -> str:
+    """Build an image as its folder says it now, and return its content's tag."""
+    built = run_build(name)
+    assert built.returncode == 0, built.stdout[-3000:] + built.stderr
+    rows = json.loads(run_build("--list", name).stdout)
+    return str({row["name"]: row["tag"] for row in rows}[name])
+
+
 @pytest.fixture(scope="session")
 def image() -> str:
-    """The lab image as the folder says it now, by its content's tag."""
-    built = run_build("lab")
-    assert built.returncode == 0, built.stdout[-3000:] + built.stderr
-    return str(json.loads(run_build("--list", "lab").stdout)[0]["tag"])
+    """The standard lab's image; a module about another one has a fixture of this name."""
+    return build("lab")
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,8 @@ SITE = [
     "PIP_TIMEOUT",
     "PIP_DEFAULT_TIMEOUT",
     "PIP_RETRIES",
+    "NPM_CONFIG_REGISTRY",
+    "npm_config_registry",
     "SOPHON_BASE_IMAGE",
 ]
 
@@ -221,6 +223,17 @@ def test_a_proxy_and_pips_settings_reach_the_build_without_being_on_the_command_
     ]
 
 
+def test_npms_registry_reaches_the_build_without_being_on_the_command_line(
+    engine: Path, folder: Path, tmp_path: Path
+) -> None:
+    add(folder, "lab", LEAF)
+
+    run_build(folder=folder, NPM_CONFIG_REGISTRY="https://me:secret@packages.example/npm/")
+
+    assert "secret@" not in engine.read_text()
+    assert (tmp_path / "id=npm").read_text() == "registry=https://me:secret@packages.example/npm/\n"
+
+
 def test_a_proxy_on_loopback_is_reached_from_the_build(engine: Path, folder: Path) -> None:
     add(folder, "lab", LEAF)
 
@@ -343,7 +356,10 @@ def test_what_was_built_is_not_built_again(image: str) -> None:
     again = run_build("lab")
 
     assert again.returncode == 0
-    assert again.stdout == f"{image} is there already.\n"
+    base, lab = again.stdout.splitlines()
+    assert base.startswith("sophon-hub/base:")
+    assert base.endswith(" is there already.")
+    assert lab == f"{image} is there already."
     latest = docker("image", "inspect", "sophon-hub/lab:latest", "--format", "{{.Id}}")
     assert latest == docker("image", "inspect", image, "--format", "{{.Id}}")
 

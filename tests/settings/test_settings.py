@@ -61,7 +61,6 @@ def test_an_environment_variable_sets_what_the_trait_sets(
         ("images", '{"lab": "x"}'),
         ("images", '{"lab": {}}'),
         ("memory_limit", "much"),
-        ("default_image", "nothing"),
     ],
 )
 def test_a_variable_that_cannot_work_is_refused_by_name(
@@ -70,6 +69,21 @@ def test_a_variable_that_cannot_work_is_refused_by_name(
     monkeypatch.setenv(f"SOPHON_{name.upper()}", text)
     with pytest.raises(BadSetting, match=rf"(?i){name}|is no amount of memory"):
         Sophon()
+
+
+def test_the_default_image_is_one_of_the_images_that_are_set() -> None:
+    images = {"one": {"image": "one"}}
+    assert Sophon(images=images, default_image="one").default_image == "one"
+    with pytest.raises(BadSetting, match="default_image is 'lab', which is not in images: one"):
+        Sophon(images=images)
+
+
+def test_without_images_any_default_is_taken_until_the_hub_has_asked_the_engine() -> None:
+    settings = Sophon(default_image="built-later")
+    settings.check_images()
+    settings.images_given = True
+    with pytest.raises(BadSetting, match="built-later"):
+        settings.check_images()
 
 
 def test_the_configuration_file_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

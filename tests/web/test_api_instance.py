@@ -68,6 +68,7 @@ async def test_images_are_those_of_the_settings(site: Site):
             "name": "lab",
             "title": "JupyterLab",
             "description": "JupyterLab with real-time collaboration and Python.",
+            "languages": [],
             "available": True,
         }
     ]

@@ -99,6 +99,8 @@ PRIVATE = {
     "group-people": row(f"{GROUP}/people", *SEEN),
     "group-requests": row(f"{GROUP}/requests", *BY_OWNERS),
     "group-events": row(f"{GROUP}/events", *BY_MEMBERS),
+    "lessons": row("lessons", *(200,) * 6),
+    "lesson": row("lessons/scatter-plot", *(200,) * 6),
     "projects": row("projects", *(200,) * 6),
     "project-new": row("projects/new", *BY_PEOPLE),
     "project": row(PROJECT, *SEEN),

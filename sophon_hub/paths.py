@@ -28,6 +28,11 @@ def portal_templates() -> Path:
     return share_dir() / "templates" / "portal"
 
 
+def lessons() -> Path:
+    """The lessons of the course, rendered."""
+    return Path(__file__).resolve().parent / "static" / "lessons"
+
+
 def apache_templates() -> Path:
     """Virtual hosts for the Apache in front."""
     return share_dir() / "deploy" / "apache"

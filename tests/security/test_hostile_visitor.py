@@ -347,7 +347,7 @@ ODD_PATHS = [
     "/hub/static/../../../../etc/passwd",
     "/hub/static/%2e%2e/%2e%2e/%2e%2e/cookie-secret",
     "/services/sophon/static/../../cookie-secret",
-    "/services/sophon/static/%2e%2e%2fsettings.py",
+    "/services/sophon/static/%2e%2e%2fnames.py",
     "/services/sophon/%00",
     "/user/..%2f..%2fhub/api/users",
     "/user/project-lenses/closed/../../../hub/api/users",

@@ -1,0 +1,134 @@
+"""Settings of labs: what runs, on what, and how much of it."""
+
+from typing import Any
+
+from traitlets import Dict, Enum, Float, HasTraits, Int, List, Unicode, default
+
+from sophon_hub import paths
+from sophon_hub.amounts import Amount, parse_bytes
+from sophon_hub.settings.errors import BadSetting
+
+
+class LabSettings(HasTraits):
+    """The part of `Sophon` that spawner, worker and forms of labs read."""
+
+    spawner = Enum(
+        ["docker", "process"],
+        default_value="docker",
+        help="""How labs run: ``docker`` in containers; ``process`` as plain processes of the
+        hub's own user, without any isolation: for a look on loopback only.""",
+    ).tag(config=True)
+
+    namespace = Unicode(
+        "sophon",
+        help="""Prefix of the containers, volumes and networks of this hub, and the value of
+        their label ``org.sophon.namespace``. Two hubs on one engine need two namespaces.""",
+    ).tag(config=True)
+
+    images = Dict(
+        help="""Lab images people may choose: name -> ``{"image": reference, "title": ...,
+        "description": ..., "languages": [...]}``; what is left out is read from the image's
+        labels. Default: all that ``make images`` has built for people, see
+        images/README.md; read when the Hub starts. In the environment write JSON.""",
+    ).tag(config=True)
+
+    default_image = Unicode("lab", help="Name of the image new labs get.").tag(config=True)
+
+    lessons_dir = Unicode(
+        help="""Folder with the lessons that the portal shows to everybody, each a folder as
+        ``make lessons`` writes it. Default: the lessons of the course image. An empty folder
+        shows none.""",
+    ).tag(config=True)
+
+    cpu_limit = Float(2.0, help="Cores a lab may use unless it says otherwise.").tag(config=True)
+
+    max_cpu_limit = Float(8.0, help="Most cores that may be set for a lab.").tag(config=True)
+
+    memory_limit = Amount(
+        "2G", help="Memory a lab may use unless it says otherwise, such as 512M or 2G."
+    ).tag(config=True)
+
+    max_memory_limit = Amount("8G", help="Most memory that may be set for a lab.").tag(config=True)
+
+    pids_limit = Int(512, help="Most processes and threads in a lab.").tag(config=True)
+
+    home_soft_quota = Amount(
+        help="""What a personal lab's home may hold before its owner is warned, such as 8G. Empty:
+        nobody is warned.""",
+    ).tag(config=True)
+
+    home_hard_quota = Amount(
+        help="""What a personal lab's home may hold before it is not started any more, except to
+        clean up. A lab that runs is never stopped for it, and nothing is deleted. Empty: no
+        limit.""",
+    ).tag(config=True)
+
+    disk_check_minutes = Int(
+        15, min=1, help="Minutes between two looks at how much the home of a running lab holds."
+    ).tag(config=True)
+
+    dataset_roots = List(
+        Unicode(),
+        help="""Directories of this machine below which administrators may register datasets, such
+        as ``["/srv/data"]``. Only administrators may be able to write to them. Default: none.""",
+    ).tag(config=True)
+
+    max_dataset_size = Amount(
+        "20G", help="Most that may be published from a lab as one dataset."
+    ).tag(config=True)
+
+    start_timeout = Int(
+        120, help="Seconds after which a lab that does not answer counts as failed."
+    ).tag(config=True)
+
+    stop_timeout = Int(
+        10, help="Seconds a lab has to end by itself before its container is killed."
+    ).tag(config=True)
+
+    access_cache_seconds = Int(
+        15,
+        min=1,  # JupyterHub takes 0 for "for ever"
+        help="""Seconds for which portal and labs may remember that somebody may enter; a removed
+        person is refused new requests after this time at the latest. At least 1.""",
+    ).tag(config=True)
+
+    images_given: bool
+    """Whether `images` was set, or is what the Hub finds when it starts."""
+
+    def check_images(self) -> None:
+        """Refuse images that say too little, and a default image that is none of them."""
+        for name, image in self.images.items():
+            if not (isinstance(image, dict) and isinstance(image.get("image"), str)):
+                raise BadSetting(
+                    f'The setting images needs {name!r} to be {{"image": reference, ...}}.'
+                )
+        # without the setting, the images are those that the Hub finds when it starts
+        if self.images_given and self.default_image not in self.images:
+            raise BadSetting(
+                f"The setting default_image is {self.default_image!r}, which is not in images: "
+                + ", ".join(sorted(self.images))
+            )
+
+    @default("images")
+    def _default_images(self) -> dict[str, Any]:
+        return {
+            "lab": {
+                "image": "sophon-hub/lab:latest",
+                "title": "JupyterLab",
+                "description": "JupyterLab with real-time collaboration and Python.",
+            }
+        }
+
+    @default("lessons_dir")
+    def _default_lessons_dir(self) -> str:
+        return str(paths.lessons())
+
+    @property
+    def memory_limit_bytes(self) -> int:
+        """`memory_limit` in bytes."""
+        return parse_bytes(self.memory_limit)
+
+    @property
+    def max_memory_limit_bytes(self) -> int:
+        """`max_memory_limit` in bytes."""
+        return parse_bytes(self.max_memory_limit)

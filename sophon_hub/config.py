@@ -27,12 +27,6 @@ WORKER = "sophon-worker"
 LOCAL_PEOPLE = "sophon-local-accounts"
 """Hub group of the people with a password of this hub."""
 PROXY_BINARY = "configurable-http-proxy"
-HUB_HEADERS = {
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-}
-"""On the Hub's own pages, as on those of the portal; JupyterHub itself forbids frames."""
 NOT_ISOLATED = (
     "Trial without containers: labs are plain processes and are <strong>not isolated</strong>"
     " from each other or from this machine. Do not let anybody you do not trust use it."
@@ -246,7 +240,6 @@ def _prepare_accounts(c: Config, settings: Sophon) -> None:
 
 
 def _wire_pages(c: Config, settings: Sophon) -> None:
-    c.JupyterHub.tornado_settings.update({"headers": HUB_HEADERS})
     c.JupyterHub.default_url = f"{_base(settings)}services/{PORTAL}/"
     c.JupyterHub.template_paths = [str(paths.hub_templates())]
     c.JupyterHub.template_vars = {

@@ -42,13 +42,15 @@ def wire_pages(c: Config, addresses: Addresses) -> None:
     cookies = security.cookie_options(is_https=addresses.is_https)
     hub = c.JupyterHub
     hub.jinja_environment_options = {"extensions": [NonceExtension]}
-    hub.tornado_settings = {
-        "headers": dict(security.PAGE_HEADERS),
-        "cookie_options": cookies,
-        # its pages hand the word to their scripts themselves
-        "xsrf_cookie_kwargs": cookies | {"httponly": True},
-        "static_handler_class": HubStaticFiles,
-    }
+    hub.tornado_settings.update(
+        {
+            "headers": {**security.PAGE_HEADERS, "Cache-Control": "no-store"},
+            "cookie_options": cookies,
+            # its pages hand the word to their scripts themselves
+            "xsrf_cookie_kwargs": cookies | {"httponly": True},
+            "static_handler_class": HubStaticFiles,
+        }
+    )
     # a lab could set cookies for all of the hub's domain, but none with this prefix, which
     # browsers take from their own host over https only
     hub.cookie_host_prefix_enabled = addresses.keeps_cookies_apart

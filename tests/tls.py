@@ -10,6 +10,9 @@ from typing import Any
 DOMAIN = "hub.test"
 """Reserved for tests (RFC 6761): no name server has it."""
 
+LOCAL_DOMAIN = "hub.localhost"
+"""The same for hubs that no other machine may reach, such as those without containers."""
+
 OTHER_DOMAIN = "elsewhere.test"
 
 CHROMIUM_RESOLVES = (
@@ -19,9 +22,10 @@ CHROMIUM_RESOLVES = (
 
 
 def write_certificate(directory: Path) -> tuple[Path, Path]:
-    """A certificate for the domain, all names below it and loopback, and its key."""
+    """A certificate for both domains, all names below them and loopback, and its key."""
     certificate, key = directory / "certificate.pem", directory / "key.pem"
     names = f"subjectAltName=DNS:{DOMAIN},DNS:*.{DOMAIN},IP:127.0.0.1"
+    names += f",DNS:{LOCAL_DOMAIN},DNS:*.{LOCAL_DOMAIN}"
     words = f"req -x509 -nodes -days 2 -subj /CN={DOMAIN} -addext {names} -newkey ec"
     curve = f"-pkeyopt ec_paramgen_curve:prime256v1 -keyout {key} -out {certificate}"
     subprocess.run(["openssl", *f"{words} {curve}".split()], check=True, capture_output=True)
@@ -30,11 +34,11 @@ def write_certificate(directory: Path) -> tuple[Path, Path]:
 
 @contextmanager
 def domain_is_here() -> Iterator[None]:
-    """Let this process find the domain, and all names below it, on loopback."""
+    """Let this process find both domains, and all names below them, on loopback."""
     ask = socket.getaddrinfo
 
     def answer(host: Any, *arguments: Any, **options: Any) -> Any:
-        ours = isinstance(host, str) and f".{host}".endswith(f".{DOMAIN}")
+        ours = isinstance(host, str) and f".{host}".endswith((f".{DOMAIN}", f".{LOCAL_DOMAIN}"))
         return ask("127.0.0.1" if ours else host, *arguments, **options)
 
     socket.getaddrinfo = answer

@@ -12,7 +12,8 @@ import requests
 from running import Browser, RunningHub, free_ports
 
 from sophon_hub import names
-from tests.tls import DOMAIN, domain_is_here, write_certificate
+from tests.tls import LOCAL_DOMAIN as DOMAIN
+from tests.tls import domain_is_here, write_certificate
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.hub
@@ -23,7 +24,7 @@ c.JupyterHub.ssl_cert = "{}"
 c.JupyterHub.ssl_key = "{}"
 """
 ROUTES = [*jupyterhub.handlers.default_handlers, *jupyterhub.apihandlers.default_handlers]
-WITHOUT_NAMES = sorted({pattern for pattern, *_ in ROUTES if "(" not in pattern})
+WITHOUT_NAMES = sorted({pattern.rstrip("$") for pattern, *_ in ROUTES if "(" not in pattern})
 MORE = ["/accounts", "/change-password", "/no-such-page", "/user/no-such/lab", "/error/503"]
 MORE += ["/api/users/no-such", "/static/js/darkmode.js", "/static/css/style.min.css"]
 NO_HEADERS_OF_ITS_OWN = {"/logo"}

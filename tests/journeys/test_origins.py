@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.journeys import jupyterlab
 from tests.journeys.conftest import Workplace, in_both_modes, with_subdomains
 from tests.journeys.site import Api, Site
-from tests.tls import OTHER_DOMAIN
+from tests.tls import DOMAIN, OTHER_DOMAIN
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.hub, pytest.mark.docker, pytest.mark.browser]
@@ -139,6 +139,25 @@ def test_a_lab_opens_in_a_tab_of_its_own_at_a_domain_without_a_hub(
         others = [name for name in sent if name not in {"jupyterhub-session-id", "_xsrf"}]
         assert others
         assert all(name.startswith("__Host-") for name in others), others
+
+
+@with_subdomains
+def test_a_cookie_that_a_lab_plants_for_all_of_the_domain_changes_nobody(
+    site: Site, browser: Browser, ada: Api, workplace: Workplace
+):
+    ada.start(workplace.lab)
+    attacker = site.session()
+    site.sign_in(attacker, "grace")
+    (stolen,) = [one for one in attacker.cookies if one.name.endswith("jupyterhub-hub-login")]
+    with site.browser_of(browser, "ada") as page:
+        jupyterlab.enter(page, ada.open(workplace.lab))
+        for name in ("jupyterhub-hub-login", stolen.name, "planted"):
+            planted = f"{name}={stolen.value}; Domain={DOMAIN}; Path=/hub/; Secure"
+            page.evaluate("cookie => { document.cookie = cookie; }", planted)
+        kept = {one["name"] for one in page.context.cookies(f"{site.url}/hub/home")}
+        assert "planted" in kept, "a lab can set cookies for the domain, but not that one"
+        page.goto(f"{site.url}/hub/home")
+        assert page.evaluate("window.jhdata.user") == "ada"
 
 
 @with_subdomains

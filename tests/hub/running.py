@@ -34,6 +34,15 @@ def free_ports() -> int:
         return port
 
 
+def heed_interrupts() -> None:
+    """For processes that tests start and interrupt, before they are anything else.
+
+    Where tests run in the background, interrupts are ignored, also by what a hub starts: a
+    service that is still young would miss being told to end.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class RunningHub:
     """Starts and ends `jupyterhub` with a data directory and ports of its own."""
 
@@ -101,9 +110,7 @@ class RunningHub:
                 **self._jupyterhub(),
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                # where tests run in the background, interrupts are ignored, also by what the
-                # hub starts: a service that is still young would miss being told to end
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - no threads here
+                preexec_fn=heed_interrupts,  # noqa: PLW1509 - no threads here
             )
         # what a killed hub left behind would answer, too
         wait_for(self._says_it_runs, "the hub to run")

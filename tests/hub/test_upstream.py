@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 import pytest
 from docker.api.client import APIClient
 from hub_harness import LAB_IMAGE, REPOSITORY
+from running import heed_interrupts
 
 pytestmark = pytest.mark.hub
 
@@ -78,6 +79,7 @@ def run_suite(
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
+        preexec_fn=heed_interrupts,
     )
     assert done.returncode == 0, done.stdout[-20000:]
     counts: Counter[str] = Counter()

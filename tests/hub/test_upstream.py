@@ -65,6 +65,7 @@ def run_suite(
     report = tmp_path / "report.xml"
     command = [sys.executable, "-m", "pytest", "-c", str(PLUGINS / "upstream.ini")]
     command += [f"--rootdir={tmp_path}", "-p", plugin, "-p", "exclusions", "-q", "--tb=short"]
+    command += ["--disable-warnings"]
     done = subprocess.run(
         [*command, f"--junit-xml={report}", *tests],
         cwd=tmp_path,

@@ -41,6 +41,7 @@ class Sophon(SiteSettings, LabSettings, Configurable):
         given = {*environment, *settings, *(config.get("Sophon", {}) if config else {})}
         self.images_given = "images" in given
         self.check_images()
+        self.check_quotas()
 
     @staticmethod
     def _from_environment(name: str, trait: TraitType[Any, Any]) -> Any:

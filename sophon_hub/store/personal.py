@@ -53,6 +53,7 @@ def _new(person_id: int) -> PersonalLab:
         message="",
         seeded=[],
         clean_up=False,
+        filled_disk=False,
         dataset_uids=[],
     )
 
@@ -70,6 +71,7 @@ class PersonalSpec:
     clean_up: bool
     seeded: frozenset[str]
     datasets: Mapping[str, DatasetFiles] = field(default_factory=dict)
+    filled_disk: bool = False
 
 
 def system_personal_spec(session: Session, username: str, home_uid: str) -> PersonalSpec:
@@ -86,11 +88,18 @@ def system_personal_spec(session: Session, username: str, home_uid: str) -> Pers
     if lab.home_uid != home_uid:
         if lab.home_uid is not None:
             lab.image = lab.disk_bytes = lab.trash_bytes = lab.disk_measured_at = None
-            lab.clean_up, lab.seeded, lab.dataset_uids = False, [], []
+            lab.clean_up, lab.filled_disk, lab.seeded, lab.dataset_uids = False, False, [], []
         lab.home_uid = home_uid
     actor = find_actor(session, username, is_admin=person.is_admin, via="system", now=now)
     datasets = system_mountable(session, lab.dataset_uids, visible_datasets(actor or Actor()))
-    return PersonalSpec(lab.image, lab.disk_bytes, lab.clean_up, frozenset(lab.seeded), datasets)
+    return PersonalSpec(
+        lab.image,
+        lab.disk_bytes,
+        lab.clean_up,
+        frozenset(lab.seeded),
+        datasets,
+        lab.filled_disk,
+    )
 
 
 def system_note_seeded(session: Session, home_uid: str, folder: str) -> None:

@@ -15,6 +15,7 @@ from sophon_hub.metrics import heartbeat
 from sophon_hub.store.engine import Session
 from sophon_hub.worker import claims, datasets, disk, groups, labs, personal, reconcile
 from sophon_hub.worker.context import Context
+from sophon_hub.worker.room import RoomWatch
 
 log = logging.getLogger("sophon.worker")
 
@@ -65,6 +66,7 @@ class Runner:
         self._running: dict[int, asyncio.Task[None]] = {}
         self._repaired: datetime | None = None
         self._done = self._failed = 0
+        self._room = RoomWatch(context)
 
     async def run(self) -> None:
         """Work until cancelled; what is under way then is done again by the next worker."""
@@ -73,6 +75,7 @@ class Runner:
             tasks.create_task(self._renew_loop())
             tasks.create_task(self._watch_loop())
             tasks.create_task(self._beat_loop())
+            tasks.create_task(self._room_loop())
 
     async def _lease_loop(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -152,11 +155,24 @@ class Runner:
                 log.warning("cannot compare with the hub, trying again: %s", error)
             await asyncio.sleep(WATCH_SECONDS)
 
+    async def _room_loop(self) -> None:
+        while True:
+            try:
+                await self._room.look()
+            except SophonError as error:
+                log.warning("cannot look after the disk, trying again: %s", error)
+            await asyncio.sleep(WATCH_SECONDS)
+
     async def _beat_loop(self) -> None:
         while True:
             done, failed = self._done, self._failed
             beat = partial(
-                heartbeat.beat, now=utcnow(), repaired_at=self._repaired, done=done, failed=failed
+                heartbeat.beat,
+                now=utcnow(),
+                repaired_at=self._repaired,
+                done=done,
+                failed=failed,
+                free_bytes=self._room.free_bytes,
             )
             try:
                 await self._context.write(beat)

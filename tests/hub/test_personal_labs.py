@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sophon_hub.models import Person, PersonalLab
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import reading, writing
-from sophon_hub.volumes import homes
+from sophon_hub.volumes import homes, room
 from tests import make
 from tests.waiting import wait_for
 
@@ -172,6 +172,31 @@ def test_what_a_home_holds_is_measured_while_the_lab_runs_and_after(
     assert 3_000_000 <= full.trash_bytes <= 3_100_000
     assert homes.measure(settings, lab.uid).disk_bytes >= 28_000_000
     assert homes.measure(settings, "0" * 32) == homes.Usage(0, 0)
+
+
+def test_all_homes_are_measured_at_once_as_one_by_one(hub: HubProcess, settings: Sophon) -> None:
+    lab = lab_of(hub, "doris")
+    start(lab)
+    sh(lab, "cd ~ && head -c 7000000 /dev/urandom > big && mkdir shut && chmod 000 shut")
+    lab.stop()
+
+    found = room.measure_all(settings, [lab.uid, "f" * 32])
+
+    assert found == {lab.uid: homes.measure(settings, lab.uid).disk_bytes}
+    assert found[lab.uid] > 7_000_000
+    assert room.measure_all(settings, ["f" * 32]) == {}
+
+
+def test_the_room_on_the_disk_is_the_same_seen_from_here_and_by_a_helper(
+    settings: Sophon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = room.look(settings)
+    monkeypatch.setattr(room, "_root_here", lambda: None)
+    there = room.look(settings)
+
+    assert (here.near, there.near) == (True, False)
+    # others write meanwhile
+    assert there.free_bytes == pytest.approx(here.free_bytes, rel=0.1)
 
 
 def test_measuring_makes_no_volume_and_leaves_no_container(

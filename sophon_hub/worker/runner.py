@@ -13,7 +13,7 @@ from sophon_hub.errors import SophonError
 from sophon_hub.hub import HubDown, HubRefused
 from sophon_hub.metrics import heartbeat
 from sophon_hub.store.engine import Session
-from sophon_hub.worker import claims, datasets, disk, groups, labs, personal, reconcile
+from sophon_hub.worker import claims, datasets, disk, groups, labs, lessons, personal, reconcile
 from sophon_hub.worker.context import Context
 from sophon_hub.worker.room import RoomWatch
 
@@ -39,6 +39,7 @@ HANDLERS: dict[str, tuple[Handler, str]] = {
     "stop_personal": (personal.stop_personal, "personal_id"),
     "empty_trash": (disk.empty_trash, "personal_id"),
     "empty_lab_trash": (disk.empty_lab_trash, "lab_id"),
+    "copy_lessons": (lessons.copy_lessons, "personal_id"),
     "prepare_dataset": (datasets.prepare_dataset, "dataset_id"),
     "verify_dataset": (datasets.verify_dataset, "dataset_id"),
     "measure_lab": (disk.measure_lab, "lab_id"),

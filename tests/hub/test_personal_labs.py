@@ -15,6 +15,7 @@ from sophon_hub.models import Person, PersonalLab
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import reading, writing
 from sophon_hub.volumes import homes, room
+from sophon_hub.volumes.helper import VolumeTrouble
 from tests import make
 from tests.waiting import wait_for
 
@@ -149,6 +150,50 @@ def test_an_image_that_promises_what_it_does_not_have_starts_all_the_same(
     assert lab.answers()
     assert row(hub, "clara").seeded == []
     assert "Cannot copy /opt/course/nothing" in hub.log()
+    lab.stop()
+
+
+def test_a_lesson_is_copied_into_a_home_and_nothing_there_is_touched(
+    hub: HubProcess, settings: Sophon
+) -> None:
+    lab = lab_of(hub, "cora")
+    start(lab)
+
+    def copy(*files: str) -> None:
+        homes.copy_files(settings, lab.uid, IMAGES["course"], "/opt/course/lessons", files)
+
+    copy("01.ipynb")
+    assert sh(lab, "cd ~/lessons && cat 01.ipynb data/table.csv") == "one\nread-only\n"
+    assert sh(lab, "stat -c %u:%a ~/lessons/01.ipynb ~/lessons/data/table.csv") == (
+        "1000:644\n1000:644\n"
+    )
+    sh(lab, "cd ~/lessons && echo mine > 01.ipynb && rm data/table.csv && ln -s / data/link")
+    copy("01.ipynb")
+    assert sh(lab, "cd ~/lessons && cat 01.ipynb data/table.csv") == "mine\nread-only\n"
+    assert sh(lab, "ls -A ~/lessons ~/lessons/data").split() == [
+        *("/home/jovyan/lessons:", "01.ipynb", "data"),
+        *("/home/jovyan/lessons/data:", "link", "table.csv"),
+    ]
+    with pytest.raises(VolumeTrouble, match="has no 02"):
+        copy("02.ipynb")
+    with pytest.raises(VolumeTrouble, match="no such home"):
+        homes.copy_files(settings, "f" * 32, IMAGES["course"], "/opt/course/lessons", ["01.ipynb"])
+    lab.stop()
+
+
+@pytest.mark.parametrize("inner", ["", "/data"])
+def test_a_lesson_is_not_copied_through_a_link(
+    hub: HubProcess, settings: Sophon, inner: str
+) -> None:
+    lab = lab_of(hub, f"link{len(inner)}")
+    start(lab)
+    sh(
+        lab,
+        f"cd ~ && mkdir -p elsewhere $(dirname lessons{inner}) && ln -s ~/elsewhere lessons{inner}",
+    )
+    with pytest.raises(VolumeTrouble, match="is no folder"):
+        homes.copy_files(settings, lab.uid, IMAGES["course"], "/opt/course/lessons", ["01.ipynb"])
+    assert sh(lab, "ls -A ~/elsewhere") == ""
     lab.stop()
 
 

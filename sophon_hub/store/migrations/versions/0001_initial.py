@@ -311,6 +311,7 @@ def upgrade() -> None:
         sa.Column("home_uid", sa.String(length=32), nullable=True),
         sa.Column("image", sa.String(length=100), nullable=True),
         sa.Column("seeded", sa.JSON(), nullable=False),
+        sa.Column("wanted", sa.JSON(), nullable=False),
         sa.Column(
             "state",
             sa.Enum(

@@ -33,6 +33,18 @@ RESERVED_SLUGS = frozenset(
 ALL_ACCOUNTS_GROUP = "sophon-accounts"
 """Hub group of every collaboration account; the worker's hub role is filtered to it."""
 
+TEMPORARY_GROUP = "sophon-temporary"
+"""Hub group of the accounts behind temporary labs; the worker's hub role is filtered to it."""
+
+VISITOR_ROLE = "sophon-visitor"
+"""Hub role of those accounts: their own server, and nothing else of the Hub."""
+
+VISIT_COOKIE = "sophon-visit"
+"""By this cookie the portal recognises the visitor of a temporary lab."""
+
+ENTRY_COOKIE = "sophon-visit-entry"
+"""The same where the Hub lets visitors into their lab; a browser sends each to one place only."""
+
 MAX_USERNAME = 255
 """As long as JupyterHub allows."""
 
@@ -101,6 +113,21 @@ def project_of_account(username: str) -> str | None:
 def is_reserved_username(username: str) -> bool:
     """Whether nobody may sign in under this name, whatever the authenticator says."""
     return username.lower().startswith(RESERVED_PREFIXES)
+
+
+def new_temporary() -> str:
+    """A hub user for one temporary lab; the name is never used twice, and cannot be guessed."""
+    return TEMPORARY_PREFIX + uuid.uuid4().hex
+
+
+def is_temporary(username: str) -> bool:
+    """Whether this hub user stands for a temporary lab."""
+    return username.startswith(TEMPORARY_PREFIX)
+
+
+def temporary_path(username: str) -> str:
+    """Path below the Hub's base URL at which a visitor enters the temporary lab."""
+    return f"user/{username}/lab"
 
 
 def people_group(group_slug: str) -> str:

@@ -26,6 +26,7 @@ from traitlets import (
 from traitlets.config import Config, Configurable
 
 from sophon_hub.errors import SophonError
+from sophon_hub.temporary_settings import TEMPORARY_IMAGE, TemporarySettings
 
 PREFIX = "SOPHON_"
 UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
@@ -48,7 +49,7 @@ def parse_bytes(text: str) -> int:
     return amount
 
 
-class Sophon(Configurable):
+class Sophon(TemporarySettings, Configurable):
     """Settings shared by Hub, portal, worker and command line."""
 
     data_dir = Unicode(
@@ -193,11 +194,13 @@ class Sophon(Configurable):
                 raise BadSetting(
                     f'The setting images needs {name!r} to be {{"image": reference, ...}}.'
                 )
-        if self.default_image not in self.images:
-            raise BadSetting(
-                f"The setting default_image is {self.default_image!r}, which is not in images: "
-                + ", ".join(sorted(self.images))
-            )
+        chosen = {"default_image": self.default_image, "temporary_image": self.temporary_image_name}
+        for setting, name in chosen.items():
+            if name not in self.images:
+                raise BadSetting(
+                    f"The setting {setting} is {name!r}, which is not in images: "
+                    + ", ".join(sorted(self.images))
+                )
 
     @staticmethod
     def _from_environment(name: str, trait: TraitType[Any, Any]) -> Any:
@@ -245,7 +248,7 @@ class Sophon(Configurable):
             }
         }
 
-    @validate("memory_limit", "max_memory_limit")
+    @validate("memory_limit", "max_memory_limit", "temporary_memory_limit")
     def _readable_memory(self, proposal: dict[str, Any]) -> str:
         try:
             parse_bytes(proposal["value"])
@@ -262,6 +265,12 @@ class Sophon(Configurable):
     def max_memory_limit_bytes(self) -> int:
         """`max_memory_limit` in bytes."""
         return parse_bytes(self.max_memory_limit)
+
+    @property
+    def temporary_image_name(self) -> str:
+        """Name of the image of temporary labs."""
+        fitting = TEMPORARY_IMAGE if TEMPORARY_IMAGE in self.images else self.default_image
+        return self.temporary_image or fitting
 
     @property
     def data_path(self) -> Path:

@@ -9,11 +9,13 @@ from sophon_hub.models.jobs import IdempotencyKey, Job
 from sophon_hub.models.labs import Lab
 from sophon_hub.models.people import Person
 from sophon_hub.models.projects import ResearchProject
+from sophon_hub.models.temporary import TemporaryLab, TemporaryVisit
 from sophon_hub.models.vocabulary import (
     AccessMode,
     LabState,
     MemberRole,
     MembershipSource,
+    TemporaryState,
     Visibility,
 )
 
@@ -34,5 +36,8 @@ __all__ = [
     "Person",
     "ResearchGroup",
     "ResearchProject",
+    "TemporaryLab",
+    "TemporaryState",
+    "TemporaryVisit",
     "Visibility",
 ]

@@ -75,3 +75,12 @@ class LabState(StrEnum):
     def has_server(self) -> bool:
         """Whether the Hub has, or is about to have, a server for the lab."""
         return self in (LabState.STARTING, LabState.RUNNING, LabState.STOPPING)
+
+
+class TemporaryState(StrEnum):
+    """Where a temporary lab is in its life; one that has ended has no row."""
+
+    STARTING = "starting"
+    READY = "ready"
+    CLAIMED = "claimed"
+    ENDING = "ending"

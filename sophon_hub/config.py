@@ -201,14 +201,14 @@ def _proxy_command() -> str:
 
 
 def _wire_access(c: Config, settings: Sophon) -> None:
-    accounts = names.ALL_ACCOUNTS_GROUP
+    accounts, visitors = names.ALL_ACCOUNTS_GROUP, names.TEMPORARY_GROUP
     c.JupyterHub.authenticator_class = make_authenticator(settings.authenticator)
     c.Authenticator.admin_users = {settings.admin_user}
     c.JupyterHub.extra_user_scopes = {f"access:services!service={PORTAL}"}
     kinds = [kind.__name__ for kind in c.JupyterHub.authenticator_class.mro()]
     if not any(c[name].get("manage_groups") for name in kinds if name in c):
         # else the Hub refuses groups in its configuration, and the worker makes this one
-        c.JupyterHub.load_groups = {accounts: {"users": []}}
+        c.JupyterHub.load_groups = {accounts: {"users": []}, visitors: {"users": []}}
     c.JupyterHub.load_roles = [
         {
             "name": "sophon-portal",
@@ -230,6 +230,8 @@ def _wire_access(c: Config, settings: Sophon) -> None:
                 # servers of people are out of its reach
                 f"servers!group={accounts}",
                 f"delete:servers!group={accounts}",
+                f"servers!group={visitors}",
+                f"delete:servers!group={visitors}",
                 "read:servers",
             ],
             "services": [WORKER],

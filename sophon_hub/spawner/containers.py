@@ -108,10 +108,16 @@ class DockerPart(ContainerUpkeep):
         settings = self.sophon()
         self._post(65, "Preparing the home")
         networks = await engine.call(ensure_networks, settings, client)
-        volume = await engine.call(homes.ensure_home, client, settings, plan)
-        await self._configure(plan, networks, volume)
-        await self._create()
-        await engine.call(homes.ensure_owner, client, settings, plan, self.object_id, volume)
+        if plan.kind == "temporary":
+            await self._configure(plan, networks, {})
+            self.extra_host_config["tmpfs"][homes.HOME] = homes.in_memory(plan)
+            await self._create()
+        else:
+            volume = await engine.call(homes.ensure_home, client, settings, plan)
+            mount = {"source": volume, "target": homes.HOME, "type": "volume"}
+            await self._configure(plan, networks, mount)
+            await self._create()
+            await engine.call(homes.ensure_owner, client, settings, plan, self.object_id, volume)
         self._post(75, "Starting the lab")
         await self.docker("start", self.object_id)
         await engine.call(
@@ -148,7 +154,9 @@ class DockerPart(ContainerUpkeep):
                 sentence = "The lab ran out of memory while it was starting."
             raise await self._failed_start(sentence, "crashed")
 
-    async def _configure(self, plan: LaunchPlan, networks: LabNetworks, volume: str) -> None:
+    async def _configure(
+        self, plan: LaunchPlan, networks: LabNetworks, home: dict[str, Any]
+    ) -> None:
         """Set every trait that decides how the container is made; what sites add stays."""
         namespace = self.sophon().namespace
         self.image = plan.image
@@ -158,7 +166,7 @@ class DockerPart(ContainerUpkeep):
         self.network_name = networks.labs
         self.mem_limit, self.cpu_limit = plan.memory_limit, plan.cpu_limit
         others = [mount for mount in self.mounts if mount["target"] != homes.HOME]
-        self.mounts = [*others, {"source": volume, "target": homes.HOME, "type": "volume"}]
+        self.mounts = [*others, *([home] if home else [])]
         self.extra_create_kwargs = await self._evaluate(self.extra_create_kwargs) | {
             "user": f"{homes.OWNER}:{homes.OWNER}",
             "working_dir": homes.HOME,

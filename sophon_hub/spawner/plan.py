@@ -9,13 +9,28 @@ from typing import Any, Literal
 
 from jupyterhub.spawner import SpawnException
 
-from sophon_hub.settings import Sophon
+from sophon_hub.settings import Sophon, parse_bytes
 from sophon_hub.store.launch import LaunchSpec
 
 PERSONAL = uuid.UUID("6c2f2d0a-8f0b-4f6c-9a52-6f0b0d9c5a11")
 """Name space of the ids of personal homes."""
 
-Kind = Literal["lab", "personal"]
+VISITOR_PIDS = 128
+"""Most processes and threads in a temporary lab."""
+
+VISITOR_ARGUMENTS = {
+    "--ServerApp.terminals_enabled": False,
+    # a visitor is alone; without it the server is smaller and starts sooner
+    "--YDocExtension.disable_rtc": True,
+}
+"""What JupyterLab does not have for visitors, whatever the image says."""
+
+VISITOR_ENVIRONMENT = {
+    # seconds between two reports of what was done: idle labs end in minutes, not hours
+    "JUPYTERHUB_ACTIVITY_INTERVAL": "60",
+}
+
+Kind = Literal["lab", "personal", "temporary"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +38,8 @@ class LaunchPlan:
     """Everything that decides how one server runs.
 
     ``image`` is a reference, limits are cores and bytes and always set. The home belongs to
-    ``uid``, which is never used twice. ``group``, ``project`` and ``lab`` are slugs, empty
-    for personal labs.
+    ``uid``, which is never used twice; that of a temporary lab is in memory. ``group``,
+    ``project`` and ``lab`` are slugs, empty for personal and temporary labs.
     """
 
     kind: Kind
@@ -92,6 +107,24 @@ def personal_plan(settings: Sophon, uid: str) -> LaunchPlan:
         cpu_limit=settings.cpu_limit,
         memory_limit=settings.memory_limit_bytes,
         pids_limit=settings.pids_limit,
+    )
+
+
+def temporary_plan(settings: Sophon, uid: str) -> LaunchPlan:
+    """The plan of a temporary lab: little of everything, and no way out."""
+    image = settings.temporary_image_name
+    return LaunchPlan(
+        kind="temporary",
+        uid=uid,
+        group="",
+        project="",
+        lab="",
+        image=_reference(settings, image),
+        image_name=image,
+        internet=False,
+        cpu_limit=settings.temporary_cpu_limit,
+        memory_limit=parse_bytes(settings.temporary_memory_limit),
+        pids_limit=min(settings.pids_limit, VISITOR_PIDS),
     )
 
 

@@ -16,6 +16,7 @@ from sophon_hub.settings import Sophon
 from sophon_hub.spawner.plan import refusal
 from sophon_hub.store.engine import make_engine, reading
 from sophon_hub.store.launch import LaunchSpec, system_launch_spec
+from sophon_hub.store.temporary import system_may_start
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,11 @@ def _engine(url: str) -> Engine:
 async def launch_spec(settings: Sophon, username: str, server_name: str) -> LaunchSpec | None:
     """The lab behind a server of a collaboration account, None when there is none."""
     return await _read(settings, lambda session: system_launch_spec(session, username, server_name))
+
+
+async def is_temporary_lab(settings: Sophon, username: str) -> bool:
+    """Whether the portal wants this temporary lab started."""
+    return await _read(settings, lambda session: system_may_start(session, username))
 
 
 async def uids_in_use(settings: Sophon, uids: set[str]) -> set[str]:

@@ -11,6 +11,7 @@ from jupyterhub.services.auth import HubOAuth
 
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import Engine, Session, reading, transact
+from sophon_hub.web.visitors import ClaimBuckets
 
 T = TypeVar("T")
 
@@ -24,7 +25,8 @@ class Portal:
 
     ``prefix`` is the path of the portal with slashes at both ends, ``hub_prefix`` that of the
     Hub, ``base_url`` that of everything. ``known_people`` are those
-    whose records say what the Hub told last: display name, admin or not.
+    whose records say what the Hub told last: display name, admin or not. ``claims`` counts the
+    temporary labs that addresses ask for.
     """
 
     settings: Sophon
@@ -37,6 +39,7 @@ class Portal:
     executor: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="database")
     )
+    claims: ClaimBuckets = field(default_factory=ClaimBuckets)
     known_people: dict[str, tuple[str | None, bool]] = field(default_factory=dict)
 
     async def read(self, work: Callable[[Session], T]) -> T:

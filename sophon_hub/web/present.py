@@ -1,5 +1,6 @@
 """The objects of the REST contract as dictionaries; pages show the same ones."""
 
+from dataclasses import asdict
 from typing import Any
 
 from sophon_hub import __version__
@@ -12,6 +13,7 @@ from sophon_hub.settings import Sophon
 from sophon_hub.store.groups import GroupSummary
 from sophon_hub.store.paging import Page
 from sophon_hub.store.projects import ProjectSummary
+from sophon_hub.store.temporary import TemporaryCounts
 
 Json = dict[str, Any]
 
@@ -24,6 +26,18 @@ def instance(row: Instance, settings: Sophon) -> Json:
         "description_html": render(row.description),
         "version": __version__,
         "features": [f"spawner:{settings.spawner}"],
+    }
+
+
+def temporary(counts: TemporaryCounts, settings: Sophon) -> Json:
+    """Temporary labs in numbers."""
+    return {
+        "offered": settings.temporary_labs,
+        "capacity": settings.temporary_capacity,
+        "pool": settings.temporary_pool,
+        **asdict(counts),
+        "image": settings.temporary_image_name,
+        "version": __version__,
     }
 
 

@@ -94,6 +94,7 @@ MATRIX: dict[str, Case] = {
     "GET /me": everywhere(           (200, 200, 200, 200, 200, 200)),
     "GET /users": everywhere(        (401, 200, 200, 200, 200, 200), path="users?q=bar"),
     "GET /images": everywhere(       (200, 200, 200, 200, 200, 200)),
+    "GET /temporary": everywhere(    (200, 200, 200, 200, 200, 200)),
     "GET /health": everywhere(       (200, 200, 200, 200, 200, 200)),
     "GET /openapi.json": everywhere( (200, 200, 200, 200, 200, 200)),
 

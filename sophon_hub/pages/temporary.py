@@ -17,6 +17,7 @@ from sophon_hub.web import visitors
 
 REFRESH_SECONDS = 2
 FULL_REFRESH_SECONDS = 10
+TOO_OLD = "The page is too old, or cookies are switched off; go back, reload it and try again."
 
 
 class TryPage(PageHandler):
@@ -106,11 +107,17 @@ class TryPage(PageHandler):
         await do()
 
     def _check_form(self) -> None:
-        """Refuse what another site sends: guests have no session that would be looked at."""
+        """Refuse what another site sends: guests have no session that would be looked at.
+
+        JupyterHub's words for guests are the same for all with the same address and browser, so
+        the cookie has to be there: browsers do not send it with a form of another site.
+        """
         try:
             self.check_xsrf_cookie()  # type: ignore[no-untyped-call]
         except HTTPError:
-            raise Forbidden("The page is too old; go back, reload it and try again.") from None
+            raise Forbidden(TOO_OLD) from None
+        if not any(name.endswith("_xsrf") for name in self.request.cookies):
+            raise Forbidden(TOO_OLD)
 
     async def _start(self) -> None:
         settings = self.portal.settings

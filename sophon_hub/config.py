@@ -87,6 +87,11 @@ def refuse_unsafe(settings: Sophon) -> None:
             f"default_image is {settings.default_image!r}, which is none of the images:"
             f" {', '.join(sorted(settings.images))}. Set SOPHON_DEFAULT_IMAGE to one of them."
         )
+    if settings.spawner == "process" and settings.temporary_labs:
+        raise BadSetting(
+            "With SOPHON_SPAWNER=process anybody could run programs as the hub's own user. Set"
+            " SOPHON_TEMPORARY_LABS=false or SOPHON_SPAWNER=docker."
+        )
     if settings.hub_database_url == settings.database_url:
         raise BadSetting(
             "hub_database_url and database_url name the same database. JupyterHub needs one of its"

@@ -21,7 +21,7 @@ from sophon_hub.spawner.networks import GuardFailed, LabNetworks, ensure_network
 from sophon_hub.spawner.plan import LaunchPlan, refusal
 from sophon_hub.spawner.project import PULL_SECONDS
 from sophon_hub.spawner.pull import PullCancelled, has_image, pull
-from sophon_hub.spawner.ready import wait_for_answer
+from sophon_hub.spawner.ready import rehearse, wait_for_answer
 from sophon_hub.spawner.upkeep import ContainerUpkeep
 
 CREATE_ATTEMPTS = 3
@@ -130,9 +130,13 @@ class DockerPart(ContainerUpkeep):
         )
         if plan.internet:
             await self.docker("connect_container_to_network", self.object_id, networks.internet)
-        address = await self._wait_for_answer()
+        ip, port = await self._wait_for_answer()
         self._answered = True
-        return address
+        if plan.kind == "temporary":
+            scheme = "https" if self.internal_ssl else "http"
+            page = url_path_join(self.server.base_url, "lab")
+            await rehearse(f"{scheme}://{ip}:{port}{page}", self.api_token)
+        return ip, port
 
     async def _wait_for_answer(self) -> tuple[str, int]:
         self._post(85, "Waiting for JupyterLab to answer")

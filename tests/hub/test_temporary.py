@@ -138,6 +138,7 @@ def test_programs_in_a_temporary_lab_may_ask_the_hub_for_nothing(hub: VisitedHub
     assert set(model["scopes"]) <= {
         f"access:servers!server={visit.name}/",
         f"users:activity!user={visit.name}",
+        f"read:users:activity!user={visit.name}",
         f"read:users:name!user={visit.name}",
         f"read:users:groups!user={visit.name}",
     }

@@ -61,6 +61,12 @@ def test_an_environment_variable_sets_what_the_trait_sets(
         ("images", '{"lab": {}}'),
         ("memory_limit", "much"),
         ("default_image", "nothing"),
+        ("temporary_image", "nothing"),
+        ("temporary_memory_limit", "much"),
+        ("temporary_capacity", "0"),
+        ("temporary_pool", "-1"),
+        ("campus_networks", "the campus"),
+        ("trusted_proxies", "127.0.0.1, apache"),
     ],
 )
 def test_a_variable_that_cannot_work_is_refused_by_name(
@@ -101,6 +107,14 @@ def test_the_data_directory_is_absolute_and_readable_by_its_owner_only(
     assert path.stat().st_mode & 0o777 == 0o700
     assert settings.prepare_data_dir() == path
     assert Sophon().data_dir == str(tmp_path / "data")
+
+
+def test_visitors_get_the_image_made_for_them_where_there_is_one(settings: Sophon) -> None:
+    assert settings.temporary_image_name == "lab"
+    settings.images = settings.images | {"tmp": {"image": "a"}, "other": {"image": "b"}}
+    assert settings.temporary_image_name == "tmp"
+    settings.temporary_image = "other"
+    assert settings.temporary_image_name == "other"
 
 
 def test_limits_are_given_in_bytes(settings: Sophon) -> None:

@@ -23,13 +23,16 @@ from sophon_hub.worker.context import Context
 log = logging.getLogger("sophon.worker")
 
 STEP_SECONDS = 0.2
-"""How long a claim waits at most until its replacement is begun."""
+"""Between two looks at the database: a claim, or a visitor who waits, is seen so soon."""
 
 LOOK_SECONDS = 5.0
 """Between two looks at the Hub's servers."""
 
 PARALLEL_STARTS = 2
 """More at a time start each other late: a start takes a core for a second or two."""
+
+HERD_SECONDS = 0.6
+"""Visitors come in herds. While one finds labs that are ready, starts would slow it down."""
 
 PARALLEL_ENDS = 4
 PAUSES = (2.0, 5.0, 15.0, 60.0)
@@ -47,6 +50,7 @@ class TemporaryPool:
         self._failures = 0
         self._paused_until = 0.0
         self._looked = 0.0
+        self._ready = 0
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -83,6 +87,10 @@ class TemporaryPool:
         if room <= 0 or not self._settings.temporary_labs:
             return []
         counts = await self._context.read(temporary.count_temporary)
+        fewer, self._ready = counts.ready < self._ready, counts.ready
+        if fewer and not counts.waiting:
+            self._paused_until = time.monotonic() + HERD_SECONDS
+            return []
         enough = counts.ready + counts.starting >= self._settings.temporary_pool + counts.waiting
         if enough or len(labs) >= self._settings.temporary_capacity:
             return []

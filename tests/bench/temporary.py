@@ -16,7 +16,7 @@ from tests.waiting import wait_for
 
 HERD, CROWD = 10, 30
 POOL = 12
-ROUNDS = 5
+ROUNDS = 3
 IN_LAB = Target("p95", 0.5)
 PATIENCE_SECONDS = 180
 LOOK_SECONDS = 0.25

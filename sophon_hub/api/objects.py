@@ -38,6 +38,21 @@ class Instance(TypedDict):
     features: list[str]
 
 
+class Temporary(TypedDict):
+    """Temporary labs for visitors: the numbers of this moment."""
+
+    offered: bool
+    capacity: int
+    pool: Annotated[int, Field(description="How many are to be kept ready.")]
+    ready: Annotated[int, Field(description="How many wait for a visitor now.")]
+    starting: int
+    claimed: Annotated[int, Field(description="How many have a visitor.")]
+    ending: int
+    waiting: Annotated[int, Field(description="How many visitors wait for one.")]
+    image: str
+    version: str
+
+
 class User(TypedDict):
     """Somebody with an account; never with an e-mail address."""
 

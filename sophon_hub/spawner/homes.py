@@ -12,6 +12,8 @@ from sophon_hub.spawner.engine import is_status
 from sophon_hub.spawner.plan import LaunchPlan
 
 HOME = "/home/jovyan"
+SKELETON = "org.sophon.skeleton"
+"""Label of an image: the folder that it brings for homes."""
 OWNER = 1000
 
 GIVE_SOURCE = f"""
@@ -29,6 +31,12 @@ def ensure_home(client: APIClient, settings: Sophon, plan: LaunchPlan) -> str:
     name = names.volume_name(settings.namespace, plan.uid)
     client.create_volume(name, labels=plan.labels(settings.namespace))
     return name
+
+
+def skeleton_of(client: APIClient, image: str) -> str:
+    """The folder that the image brings for homes; empty when it brings none."""
+    labels = client.inspect_image(image)["Config"]["Labels"] or {}
+    return str(labels.get(SKELETON, ""))
 
 
 def in_memory(plan: LaunchPlan) -> str:

@@ -4,10 +4,10 @@ from tornado.web import HTTPError
 
 from sophon_hub.actions import temporary as actions
 from sophon_hub.actions.temporary import Turn
+from sophon_hub.addresses import Addresses
 from sophon_hub.clock import rfc3339
 from sophon_hub.errors import Forbidden, NotFound
 from sophon_hub.models import TemporaryLab
-from sophon_hub.names import temporary_path
 from sophon_hub.pages.base import PageHandler, Values
 from sophon_hub.policy.actor import Actor
 from sophon_hub.settings import Sophon
@@ -151,7 +151,7 @@ class TryPage(PageHandler):
         self.go_on("try")
 
     def _enter(self, lab: str) -> None:
-        self.send_to(self.portal.base_url + temporary_path(lab), status=303)
+        self.send_to(self.portal.addresses.temporary_lab(lab), status=303)
 
 
 def _turn_of(session: Session, visit: str) -> Turn | None:
@@ -178,7 +178,7 @@ def _words(minutes: int) -> str:
 
 def _visit(lab: TemporaryLab, settings: Sophon) -> Values:
     return {
-        "enter": settings.base_url + temporary_path(lab.name),
+        "enter": Addresses.of(settings).temporary_lab(lab.name),
         "ends_at": rfc3339(actions.ends_at(lab, settings)),
         "limits": _limits(settings),
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 from traitlets import Bool, Float, HasTraits, Int, TraitError, Unicode, validate
 
-from sophon_hub.amounts import Amount, parse_bytes
+from sophon_hub.amounts import Amount
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from shlex import quote
 from typing import Any
 
 from docker.api.client import APIClient
@@ -30,6 +31,7 @@ from sophon_hub.volumes.helper import VolumeTrouble
 CREATE_ATTEMPTS = 3
 OPEN_FILES = 8192
 SHARED_MEMORY = "256m"
+COPY = "cp -r --no-preserve=mode,ownership {} {}/\n"
 NO_NAME_SERVER = {"dns": ["127.0.0.1"], "dns_opt": ["timeout:1", "attempts:1"]}
 """The lab itself, where nobody answers; and programs do not wait long for that."""
 LOG = LogConfig(type="local", config={"max-size": "10m", "max-file": "2"})
@@ -38,6 +40,9 @@ LOG = LogConfig(type="local", config={"max-size": "10m", "max-file": "2"})
 
 class DockerPart(ContainerUpkeep):
     """Runs a plan in a container: its own home, no rights, its own network."""
+
+    _skeleton: str | None = None
+    """The folder of the image that a home in memory begins with."""
 
     @property
     def executor(self) -> ThreadPoolExecutor:
@@ -117,6 +122,7 @@ class DockerPart(ContainerUpkeep):
         self._post(65, "Preparing the home")
         networks = await engine.call(ensure_networks, settings, client)
         if plan.kind == "temporary":
+            self._skeleton = await engine.call(volumes.skeleton_of, client, plan.image)
             await self._configure(plan, networks, [])
             self.extra_host_config["tmpfs"][homes.HOME] = homes.in_memory(plan)
             await self._create()
@@ -256,7 +262,10 @@ class DockerPart(ContainerUpkeep):
     async def get_command(self) -> list[str]:
         """The server's command, behind the gate that opens once the network is protected."""
         command = await super().get_command()
-        return ["sh", "-c", GATE, *command] if self.is_managed else command
+        if not self.is_managed:
+            return command
+        begin = COPY.format(quote(self._skeleton), homes.HOME) if self._skeleton else ""
+        return ["sh", "-c", begin + GATE, *command]
 
     def get_env(self) -> dict[str, str]:
         """The environment of the lab; nothing of the Hub's own."""

@@ -287,6 +287,12 @@ def test_a_lab_that_became_ready_after_the_hub_was_asked_is_left_alone(session: 
     assert set(states(session)) == set(made)
 
 
+def test_a_lab_that_still_starts_is_left_alone(session: Session) -> None:
+    (name,) = refill(session, ON, room=1)
+    look(session, gone=(name,))
+    assert states(session) == {name: TemporaryState.STARTING}
+
+
 def test_a_lab_that_did_not_start_is_cleared_away(session: Session) -> None:
     (name,) = refill(session, ON, room=1)
     give_up(session, name)

@@ -1,5 +1,6 @@
 """A hub that offers temporary labs, and its visitors, over HTTP and in the engine."""
 
+import io
 import json
 import re
 import secrets
@@ -20,6 +21,8 @@ from tests.engine import docker_client, remove_namespace
 from tests.waiting import wait_for
 
 TRY = "/services/sophon/try"
+SKELETON = "/etc/security"
+"""A folder with files in every image, in the part of those that images bring for homes."""
 
 
 class VisitedHub(RunningHub):
@@ -122,11 +125,15 @@ class Visit:
 def visited_hub(directory: Path, docker: APIClient, **settings: str) -> Iterator[VisitedHub]:
     """A running hub with this many labs, and nothing of it afterwards."""
     namespace = f"sophontest-{secrets.token_hex(4)}"
+    image = f"{namespace}:latest"
+    recipe = f"FROM {LAB_IMAGE}\nLABEL org.sophon.skeleton={SKELETON}\n"
+    for _ in docker.build(fileobj=io.BytesIO(recipe.encode()), tag=image, rm=True, decode=True):
+        pass
     hub = VisitedHub(
         directory,
         spawner="docker",
         namespace=namespace,
-        images=json.dumps({"lab": {"image": LAB_IMAGE}}),
+        images=json.dumps({"lab": {"image": image}}),
         temporary_labs="true",
         **{"temporary_claims": "1000", **settings},
     )
@@ -137,3 +144,4 @@ def visited_hub(directory: Path, docker: APIClient, **settings: str) -> Iterator
     finally:
         hub.end()
         remove_namespace(docker, namespace)
+        docker.remove_image(image, force=True)

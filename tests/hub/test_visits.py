@@ -15,7 +15,7 @@ import requests
 from docker.api.client import APIClient
 from hub_harness import PATIENCE, run_in
 from jupyterhub import apihandlers
-from visiting import TRY, Visit, VisitedHub, visited_hub
+from visiting import SKELETON, TRY, Visit, VisitedHub, visited_hub
 
 from sophon_hub import names
 from sophon_hub.web.routes import API_ROUTES, PAGE_ROUTES
@@ -195,6 +195,14 @@ def test_a_visitor_can_write_files_and_run_code_but_has_no_terminal(visit: Visit
     assert kernel.status_code == 201, kernel.text
     terminal = session.post(f"{address}terminals", json={}, headers=headers, timeout=PATIENCE)
     assert terminal.status_code in {403, 404}
+
+
+def test_a_temporary_lab_begins_with_the_files_that_its_image_brings_for_homes(visit: Visit):
+    folder = f"{visit.hub.url}{visit.path}api/contents/{Path(SKELETON).name}"
+    found = visit.browser.get(folder, timeout=PATIENCE)
+    assert found.status_code == 200, found.text
+    assert found.json()["writable"]
+    assert [entry["name"] for entry in found.json()["content"]]
 
 
 def test_after_a_visit_nothing_is_left(hub: VisitedHub):

@@ -185,9 +185,9 @@ def test_one_database_for_portal_and_hub_is_refused(process_settings: Sophon) ->
 def test_visitors_without_an_account_get_containers_or_nothing(process_settings: Sophon) -> None:
     process_settings.temporary_labs = True
     with pytest.raises(BadSetting, match="SOPHON_TEMPORARY_LABS=false"):
-        config.refuse_unsafe(process_settings)
+        preflight.refuse_unsafe(process_settings, Config())
     process_settings.spawner = "docker"
-    config.refuse_unsafe(process_settings)
+    preflight.refuse_unsafe(process_settings, Config())
 
 
 @pytest.mark.parametrize("name", SECRETS)

@@ -83,7 +83,8 @@ def _find_images(settings: Sophon) -> None:
     """Let images say by themselves what they are; from here on, the setting is complete."""
     if settings.spawner == "docker":
         settings.images = describe_images(settings)
-        settings.temporary_image = settings.temporary_image or visitors_image()
+        if settings.temporary_image_name == settings.default_image:
+            settings.temporary_image = settings.temporary_image or visitors_image()
     settings.images_given = True
     settings.check_images()
 

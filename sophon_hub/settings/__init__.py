@@ -16,7 +16,7 @@ from traitlets.config import Config, Configurable
 from sophon_hub.settings.errors import BadSetting
 from sophon_hub.settings.labs import LabSettings
 from sophon_hub.settings.site import SiteSettings
-from sophon_hub.settings.temporary import TemporarySettings
+from sophon_hub.settings.temporary import TEMPORARY_IMAGE, TemporarySettings
 
 __all__ = ["PREFIX", "BadSetting", "Sophon"]
 
@@ -57,7 +57,8 @@ class Sophon(SiteSettings, LabSettings, TemporarySettings, Configurable):
     @property
     def temporary_image_name(self) -> str:
         """Name, or reference, of the image of temporary labs."""
-        return self.temporary_image or self.default_image
+        fitting = TEMPORARY_IMAGE if TEMPORARY_IMAGE in self.images else self.default_image
+        return self.temporary_image or fitting
 
     @property
     def temporary_reference(self) -> str:

@@ -10,6 +10,9 @@ from sophon_hub.amounts import Amount
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+TEMPORARY_IMAGE = "tmp"
+"""The image for visitors, where the site has one of this name."""
+
 
 def parse_networks(text: str) -> tuple[Network, ...]:
     """Read addresses and networks with commas between them.
@@ -33,8 +36,8 @@ class TemporarySettings(HasTraits):
 
     temporary_image = Unicode(
         help="""Image of temporary labs: one of images by its name, or any other by its reference.
-        Default: ``sophon-hub/tmp:latest`` where ``make images`` has built it, else
-        default_image.""",
+        Default: ``tmp`` where images has it, else ``sophon-hub/tmp:latest`` where ``make images``
+        has built that, else default_image.""",
     ).tag(config=True)
 
     temporary_capacity = Int(

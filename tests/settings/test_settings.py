@@ -125,6 +125,8 @@ def test_the_data_directory_is_absolute_and_readable_by_its_owner_only(
 
 def test_the_image_of_visitors_is_a_name_or_a_reference(settings: Sophon) -> None:
     assert settings.temporary_reference == settings.images["lab"]["image"]
+    settings.images = settings.images | {"tmp": {"image": "ours:1"}}
+    assert settings.temporary_reference == "ours:1"
     settings.images = settings.images | {"other": {"image": "somebody/else:1"}}
     settings.temporary_image = "other"
     assert settings.temporary_reference == "somebody/else:1"

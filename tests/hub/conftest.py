@@ -20,8 +20,8 @@ def docker() -> Iterator[APIClient]:
         yield client
 
 
-@pytest.fixture(scope="session")
-def make_hub(
+@contextlib.contextmanager
+def making_hubs(
     docker: APIClient, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., HubProcess]]:
     """Makes Hubs, each with a namespace and directory of its own, and clears them away."""
@@ -40,12 +40,22 @@ def make_hub(
         remove_namespace(docker, hub.namespace)
 
 
+@pytest.fixture(scope="module")
+def make_hub(
+    docker: APIClient, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., HubProcess]]:
+    """Makes Hubs, which are cleared away after the module: an engine has about 30 networks."""
+    with making_hubs(docker, tmp_path_factory) as make:
+        yield make
+
+
 @pytest.fixture(scope="session")
-def hub(make_hub: Callable[..., HubProcess]) -> HubProcess:
+def hub(docker: APIClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubProcess]:
     """A running Hub that tests share; each test makes its own labs."""
-    hub = make_hub()
-    hub.start()
-    return hub
+    with making_hubs(docker, tmp_path_factory) as make:
+        hub = make()
+        hub.start()
+        yield hub
 
 
 @pytest.fixture

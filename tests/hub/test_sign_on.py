@@ -336,7 +336,7 @@ def test_a_hub_without_a_good_secret_does_not_start(
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        ('c.JupyterHub.bind_url = "http://0.0.0.0:8000"', "around the web server"),
+        ('c.JupyterHub.bind_url = "http://0.0.0.0:8000"', "Set SOPHON_HOST=127.0.0.1"),
         ("c.CosignAuthenticator.allowed_realms = set()", "allowed_realms is empty"),
         ('c.CosignAuthenticator.assertion_mode = "both"', "assertion_mode"),
         ('c.CosignAuthenticator.secret_header = "X_Secret"', "no underscore"),

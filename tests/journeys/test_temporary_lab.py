@@ -11,7 +11,6 @@ from tests.engine import docker_client, remove_namespace
 from tests.journeys.jupyterlab import LAB_READY, cells, new_notebook, run_cell, type_in_cell
 from tests.journeys.pictures import keep_picture
 from tests.journeys.site import Site
-from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.docker, pytest.mark.browser]
 
@@ -82,13 +81,13 @@ def test_a_visitor_works_in_a_lab_and_the_next_one_gets_another(
     page.reload()
     expect(page.get_by_role("heading", name="Your visit is over")).to_be_visible()
     keep_picture(page, "ended")
-    wait_for(lambda: leave(site, second), "the second visit to end")
+    leave(site, second)
     first.close()
 
 
-def leave(site: Site, visitor: BrowserContext) -> bool:
+def leave(site: Site, visitor: BrowserContext) -> None:
     """End the visit, so that the next test begins with an empty hub."""
     page = visitor.new_page()
     page.goto(f"{site.url}/services/sophon/try")
     page.get_by_role("button", name="End and delete it").click()
-    return page.get_by_text("everything in it is deleted").is_visible()
+    expect(page.get_by_text("everything in it is deleted")).to_be_visible()

@@ -34,6 +34,15 @@ def free_ports() -> int:
         return port
 
 
+def heed_interrupts() -> None:
+    """For processes that tests start and interrupt, before they are anything else.
+
+    Where tests run in the background, interrupts are ignored, also by what a hub starts: a
+    service that is still young would miss being told to end.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class RunningHub:
     """Starts and ends `jupyterhub` with a data directory and ports of its own."""
 
@@ -98,7 +107,10 @@ class RunningHub:
         assert self.command("migrate").returncode == 0
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                **self._jupyterhub(), stdout=log, stderr=subprocess.STDOUT
+                **self._jupyterhub(),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=heed_interrupts,  # noqa: PLW1509 - no threads here
             )
         # what a killed hub left behind would answer, too
         wait_for(self._says_it_runs, "the hub to run")

@@ -411,7 +411,7 @@ def test_what_stands_below_the_call_of_configure_is_looked_at_too(
 @pytest.mark.hub
 @pytest.mark.docker
 def test_a_hub_with_a_certificate_of_its_own_starts_and_is_healthy(
-    make_hub: Callable[..., RunningHub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    make_hub: Callable[..., RunningHub], tmp_path: Path
 ) -> None:
     certificate, key = tmp_path / "fullchain.pem", tmp_path / "privkey.pem"
     words = (
@@ -423,7 +423,7 @@ def test_a_hub_with_a_certificate_of_its_own_starts_and_is_healthy(
     lines = f"c.JupyterHub.ssl_cert = '{certificate}'\nc.JupyterHub.ssl_key = '{key}'\n"
     hub = make_hub(lines, host="0.0.0.0")
     hub.url = f"https://localhost:{hub.port}"
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    hub.certificate = certificate
     hub.start()
     health = [sys.executable, REPOSITORY / "deploy" / "container" / "healthy"]
     assert subprocess.run(health, env=hub.environment, check=False).returncode == 0

@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 import pytest
 from docker.api.client import APIClient
 from hub_harness import LAB_IMAGE, REPOSITORY
+from running import heed_interrupts
 
 pytestmark = pytest.mark.hub
 
@@ -64,6 +65,7 @@ def run_suite(
     report = tmp_path / "report.xml"
     command = [sys.executable, "-m", "pytest", "-c", str(PLUGINS / "upstream.ini")]
     command += [f"--rootdir={tmp_path}", "-p", plugin, "-p", "exclusions", "-q", "--tb=short"]
+    command += ["--disable-warnings"]
     done = subprocess.run(
         [*command, f"--junit-xml={report}", *tests],
         cwd=tmp_path,
@@ -78,6 +80,7 @@ def run_suite(
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
+        preexec_fn=heed_interrupts,
     )
     assert done.returncode == 0, done.stdout[-20000:]
     counts: Counter[str] = Counter()

@@ -12,6 +12,8 @@ from traitlets import default
 
 from sophon_hub.settings import Sophon
 from sophon_hub.spawner import make_project_spawner, use_settings
+from sophon_hub.store.engine import make_engine
+from sophon_hub.store.schema import upgrade
 
 Made = make_project_spawner(jupyterhub.spawner.SimpleLocalProcessSpawner)
 
@@ -25,4 +27,7 @@ class Underneath(Made):  # type: ignore[misc]
 
 
 jupyterhub.spawner.SimpleLocalProcessSpawner = Underneath
-use_settings(Sophon(data_dir=str(Path(os.environ["UPSTREAM_DATA_DIR"]))))
+settings = Sophon(data_dir=str(Path(os.environ["UPSTREAM_DATA_DIR"])))
+Path(settings.data_dir).mkdir(parents=True, exist_ok=True)
+upgrade(make_engine(settings.database_url))
+use_settings(settings)

@@ -135,6 +135,7 @@ def visited_hub(directory: Path, docker: APIClient, **settings: str) -> Iterator
         namespace=namespace,
         images=json.dumps({"lab": {"image": image}}),
         temporary_labs="true",
+        temporary_image="lab",
         **{"temporary_claims": "1000", **settings},
     )
     hub.namespace = namespace

@@ -131,6 +131,8 @@ class TryPage(PageHandler):
         turn = await self.act(
             lambda session, actor: actions.ask_for_lab(session, actor, visit, settings)
         )
+        if not known:
+            self.portal.metrics.observe_visit(ready=turn.lab is not None)
         visitors.keep_visit(self, secret)
         if turn.lab is not None:
             self._enter(turn.lab)

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sophon_hub.actions.temporary import note_ready, refill
 from sophon_hub.clock import utcnow
 from sophon_hub.errors import TooMany
+from sophon_hub.metrics.exposition import VISITS
 from sophon_hub.models import TemporaryLab, TemporaryState, TemporaryVisit
 from sophon_hub.settings import Sophon
 from sophon_hub.web.visitors import WINDOW_SECONDS, ClaimBuckets, bucket_of
@@ -407,3 +408,20 @@ async def test_the_numbers_are_for_everybody(offering: Site):
     assert (numbers["offered"], numbers["capacity"], numbers["pool"]) == (True, 2, 2)
     assert (numbers["ready"], numbers["claimed"], numbers["waiting"]) == (1, 1, 0)
     assert "tmp-" not in str(numbers)
+
+
+async def test_metrics_tell_how_many_visitors_found_a_lab_ready(offering: Site):
+    async def visits(ready: str) -> float:
+        said = (await offering.client("root").get("metrics")).text
+        (line,) = (
+            line for line in said.splitlines() if line.startswith(f'{VISITS.name}{{ready="{ready}"')
+        )
+        return float(line.split()[-1])
+
+    before = [await visits("yes"), await visits("no")]
+    fill(offering)
+    first = Visitor(offering)
+    for visitor in (first, Visitor(offering), Visitor(offering)):
+        await visitor.press()
+    await first.press()  # back in the same lab
+    assert [await visits("yes"), await visits("no")] == [before[0] + 2, before[1] + 1]

@@ -300,20 +300,22 @@ def test_a_worker_that_is_killed_while_labs_start_leaves_no_lab_behind(hub: Visi
 def test_a_lab_that_dies_in_the_pool_is_replaced(hub: VisitedHub, visit: Visit, docker: APIClient):
     hub.wait_for_pool(1)
     visited = docker.inspect_container(visit.container())["Id"]
-    label = f"org.sophon.namespace={hub.namespace}"
-    kind = "org.sophon.kind=temporary"
-    before = {c["Id"] for c in docker.containers(filters={"label": [label, kind]})}
-    before.discard(visited)
+    before = containers(hub, docker) - {visited}
     assert before
     for container in before:
         docker.kill(container)
     wait_for(
-        lambda: (
-            hub.numbers()["ready"] == 1
-            and not before & {c["Id"] for c in docker.containers(filters={"label": [label, kind]})}
-        ),
+        # until the worker has noticed, the dead one is still said to be ready
+        lambda: containers(hub, docker) - before - {visited} and hub.numbers()["ready"] == 1,
         "another lab to be ready",
     )
+
+
+def containers(hub: VisitedHub, docker: APIClient) -> set[str]:
+    """Those of temporary labs that run."""
+    label = f"org.sophon.namespace={hub.namespace}"
+    found = docker.containers(filters={"label": [label, "org.sophon.kind=temporary"]})
+    return {container["Id"] for container in found}
 
 
 def test_the_capacity_is_never_exceeded_and_who_waits_gets_the_next(hub: VisitedHub):

@@ -13,6 +13,7 @@ from typing import Any
 
 import requests
 from docker.api.client import APIClient
+from docker.errors import NotFound
 from hub_harness import LAB_IMAGE, PATIENCE, run_in
 from running import Browser, RunningHub
 
@@ -111,7 +112,10 @@ class Visit:
         with closing(docker_client()) as client:
             label = f"org.sophon.namespace={self.hub.namespace}"
             for container in client.containers(all=True, filters={"label": label}):
-                found = client.inspect_container(container["Id"])
+                try:
+                    found = client.inspect_container(container["Id"])
+                except NotFound:  # another one has just ended
+                    continue
                 if f"JUPYTERHUB_USER={name}" in found["Config"]["Env"]:
                     return str(found["Name"].lstrip("/"))
         return None

@@ -443,6 +443,18 @@ HELPERS = {
     "idempotency.once",  # runs one of the actions
     "people.note_person",  # nobody acts: it writes down what the Hub says
     "slugs.choose_slug",
+    # visitors are nobody, and the worker is the hub itself; tests/actions/test_temporary.py
+    "temporary.ask_for_lab",
+    "temporary.end_due",
+    "temporary.ends_at",
+    "temporary.forget",
+    "temporary.give_up",
+    "temporary.idle_at",
+    "temporary.keep_waiting",
+    "temporary.leave_lab",
+    "temporary.note_ready",
+    "temporary.offered",
+    "temporary.refill",
     "text.clean",
     "trash.move_to_trash",
     "trash.take_from_trash",

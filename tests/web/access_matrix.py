@@ -114,6 +114,7 @@ MATRIX: dict[str, Case] = {
     "POST /me/lab/empty-trash": everywhere((401, 202, 202, 202, 202, 202), event="personal:empty-trash"),
     "GET /users": everywhere(        (401, 200, 200, 200, 200, 200), path="users?q=bar"),
     "GET /images": everywhere(       (200, 200, 200, 200, 200, 200)),
+    "GET /temporary": everywhere(    (200, 200, 200, 200, 200, 200)),
     "GET /health": everywhere(       (200, 200, 200, 200, 200, 200)),
     "GET /metrics": everywhere(      (401, 403, 403, 403, 403, 200)),
     "GET /openapi.json": everywhere( (200, 200, 200, 200, 200, 200)),

@@ -419,9 +419,49 @@ def upgrade() -> None:
     )
     op.create_index("ix_datasets_visible", "datasets", ["group_id", "visibility", "deleted_at"])
 
+    op.create_table(
+        "temporary_labs",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "starting",
+                "ready",
+                "claimed",
+                "ending",
+                name="temporarystate",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("image", sa.String(length=300), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("visit", sa.String(length=64), nullable=True),
+        sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_activity", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_temporary_labs")),
+        sa.UniqueConstraint("visit", name=op.f("uq_temporary_labs_visit")),
+    )
+    op.create_index("ix_temporary_labs_state", "temporary_labs", ["state", "made_at"])
+
+    op.create_table(
+        "temporary_visits",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("visit", sa.String(length=64), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_temporary_visits")),
+        sa.UniqueConstraint("visit", name=op.f("uq_temporary_visits_visit")),
+    )
+
 
 def downgrade() -> None:
     """Bring the tables back to the revision before."""
+    op.drop_table("temporary_visits")
+    op.drop_index("ix_temporary_labs_state", "temporary_labs")
+
+    op.drop_table("temporary_labs")
     op.drop_index("ix_datasets_visible", "datasets")
 
     op.drop_table("datasets")

@@ -76,16 +76,11 @@ class PersonalLab(TypedDict):
 
 
 class Disk(TypedDict):
-    """What a home holds, in bytes; null until it was measured."""
+    """What a home holds, in bytes, null until it was measured; and may hold, null without limit."""
 
     bytes: int | None
     trash_bytes: int | None
     measured_at: Time | None
-
-
-class OwnDisk(Disk):
-    """What the home of a personal lab holds, and what it may hold; null without a limit."""
-
     soft_quota: int | None
     hard_quota: int | None
     state: Annotated[
@@ -106,7 +101,7 @@ class OwnLab(TypedDict):
         list[str], Field(description="Why a running lab has other settings than it should.")
     ]
     datasets: Annotated[list[str], Field(description="The datasets it is to have.")]
-    disk: OwnDisk
+    disk: Disk
 
 
 class Me(TypedDict):
@@ -196,6 +191,7 @@ class Lab(TypedDict):
     datasets: Annotated[
         list[str], Field(description="Its datasets, as far as the caller may know of them.")
     ]
+    clean_up: Annotated[bool, Field(description="Started only to delete files.")]
     disk: Annotated[Disk | None, Field(description="Null for who is not in the group.")]
     can: Permissions
     created_at: Time

@@ -20,7 +20,7 @@ PERSONAL = uuid.UUID("6c2f2d0a-8f0b-4f6c-9a52-6f0b0d9c5a11")
 """Name space of the ids of personal homes."""
 
 CLEAN_UP_CPU = 0.5
-"""Cores of a personal lab that is started only to delete files; it has no Internet either."""
+"""Cores of a lab that is started only to delete files; it has no Internet either."""
 
 VISITOR_PIDS = 128
 """Most processes and threads in a temporary lab."""
@@ -87,6 +87,8 @@ def lab_plan(settings: Sophon, spec: LaunchSpec | None) -> LaunchPlan:
         raise refusal("There is no such lab.", "lab-unknown", 404)
     if spec.deleted:
         raise refusal("This lab is in the trash. Restore it first.", "lab-deleted", 404)
+    cpu_limit = min(spec.cpu_limit or settings.cpu_limit, settings.max_cpu_limit)
+    _check_room(settings, spec, own=False)
     return LaunchPlan(
         kind="lab",
         uid=spec.uid,
@@ -95,8 +97,8 @@ def lab_plan(settings: Sophon, spec: LaunchSpec | None) -> LaunchPlan:
         lab=spec.lab_slug,
         image=_reference(settings, spec.image),
         image_name=spec.image,
-        internet=spec.internet,
-        cpu_limit=min(spec.cpu_limit or settings.cpu_limit, settings.max_cpu_limit),
+        internet=spec.internet and not spec.clean_up,
+        cpu_limit=min(cpu_limit, CLEAN_UP_CPU) if spec.clean_up else cpu_limit,
         memory_limit=min(
             spec.memory_limit or settings.memory_limit_bytes, settings.max_memory_limit_bytes
         ),
@@ -106,14 +108,9 @@ def lab_plan(settings: Sophon, spec: LaunchSpec | None) -> LaunchPlan:
 
 
 def personal_plan(settings: Sophon, uid: str, spec: PersonalSpec) -> LaunchPlan:
-    """The plan of a personal lab: the image the person chose, on the home of this person.
-
-    One that is started to clean up gets enough to look at files and delete them.
-    """
+    """The plan of a personal lab: the image the person chose, on the home of this person."""
     image = spec.image or settings.default_image
-    full = quota_state(spec.disk_bytes, settings) is QuotaState.FULL
-    if full and not spec.clean_up:
-        raise refusal(full_home_sentence(settings), "home-full", 409)
+    _check_room(settings, spec, own=True)
     return LaunchPlan(
         kind="personal",
         uid=uid,
@@ -155,6 +152,13 @@ def personal_uid(hub_user: Any) -> str:
     name, and so that a new account under an old name (or number) inherits nothing.
     """
     return uuid.uuid5(PERSONAL, f"{hub_user.id}/{hub_user.created}").hex
+
+
+def _check_room(settings: Sophon, spec: LaunchSpec | PersonalSpec, *, own: bool) -> None:
+    """Refuse a full home; a lab that is to clean up gets enough to look at files and delete."""
+    full = quota_state(spec.disk_bytes, settings) is QuotaState.FULL
+    if full and not spec.clean_up:
+        raise refusal(full_home_sentence(settings, own=own), "home-full", 409)
 
 
 def _reference(settings: Sophon, image: str) -> str:

@@ -194,19 +194,23 @@ def lab(row: Lab, actor: Actor, settings: Sophon, datasets: Datasets = NO_DATASE
         "restart_needed": restart_reasons(row),
         "datasets": attached(row, datasets),
         "message": row.message if inside else "",
-        "disk": disk(row) if inside else None,
+        "clean_up": row.clean_up,
+        "disk": disk(row, settings) if inside else None,
         "can": permitted(actor, row),
         "created_at": rfc3339(row.created_at),
         "deleted_at": rfc3339(row.deleted_at),
     }
 
 
-def disk(row: Lab | PersonalLab) -> Json:
-    """What a home holds, in bytes, as far as it is known."""
+def disk(row: Lab | PersonalLab, settings: Sophon) -> Json:
+    """What a home holds, in bytes, as far as it is known, and what it may hold."""
     return {
         "bytes": row.disk_bytes,
         "trash_bytes": row.trash_bytes,
         "measured_at": rfc3339(row.disk_measured_at),
+        "soft_quota": limit_bytes(settings.home_soft_quota),
+        "hard_quota": limit_bytes(settings.home_hard_quota),
+        "state": quota_state(row.disk_bytes, settings),
     }
 
 
@@ -223,12 +227,7 @@ def personal_lab(
         "last_activity": rfc3339(row.last_activity),
         "restart_needed": restart_reasons(row),
         "datasets": attached(row, datasets),
-        "disk": disk(row)
-        | {
-            "soft_quota": limit_bytes(settings.home_soft_quota),
-            "hard_quota": limit_bytes(settings.home_hard_quota),
-            "state": quota_state(row.disk_bytes, settings),
-        },
+        "disk": disk(row, settings),
     }
 
 

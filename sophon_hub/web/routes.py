@@ -59,6 +59,7 @@ API_ROUTES = [
     (f"{_PROJECT}/labs", "sophon_hub.api.labs.LabsAPI", "api-labs"),
     (_LAB, "sophon_hub.api.labs.LabAPI", "api-lab"),
     (f"{_LAB}/start", "sophon_hub.api.labs.LabStartAPI", "api-lab-start"),
+    (f"{_LAB}/empty-trash", "sophon_hub.api.labs.LabEmptyTrashAPI", "api-lab-empty-trash"),
     (f"{_LAB}/stop", "sophon_hub.api.labs.LabStopAPI", "api-lab-stop"),
     (f"{_LAB}/progress", "sophon_hub.api.labs.LabProgressAPI", "api-lab-progress"),
     (f"{_LAB}/open", "sophon_hub.api.labs.LabOpenAPI", "api-lab-open"),

@@ -278,6 +278,7 @@ def upgrade() -> None:
         sa.Column("trash_bytes", sa.BigInteger(), nullable=True),
         sa.Column("disk_measured_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("dataset_uids", sa.JSON(), nullable=False),
+        sa.Column("clean_up", sa.Boolean(), nullable=False),
         sa.Column("locked_by_id", sa.Integer(), nullable=True),
         sa.Column("lock_reason", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -308,7 +309,6 @@ def upgrade() -> None:
         sa.Column("home_uid", sa.String(length=32), nullable=True),
         sa.Column("image", sa.String(length=100), nullable=True),
         sa.Column("seeded", sa.JSON(), nullable=False),
-        sa.Column("clean_up", sa.Boolean(), nullable=False),
         sa.Column(
             "state",
             sa.Enum(
@@ -332,6 +332,7 @@ def upgrade() -> None:
         sa.Column("trash_bytes", sa.BigInteger(), nullable=True),
         sa.Column("disk_measured_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("dataset_uids", sa.JSON(), nullable=False),
+        sa.Column("clean_up", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["person_id"],
             ["people.id"],

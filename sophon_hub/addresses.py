@@ -90,6 +90,10 @@ class Addresses:
         path = names.notebook_path(username, folder, notebook)
         return self.server_origin(username) + self.base_url + path
 
+    def temporary_lab(self, name: str) -> str:
+        """Address at which a visitor enters a temporary lab."""
+        return self.server_origin(name) + self.base_url + names.temporary_path(name)
+
     @property
     def all_servers(self) -> str:
         """What matches the origin of every server, for a Content-Security-Policy; else empty."""

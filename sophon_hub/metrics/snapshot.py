@@ -16,9 +16,11 @@ from sophon_hub.models import (
     Person,
     ResearchGroup,
     ResearchProject,
+    TemporaryState,
     Visibility,
     WorkerHeartbeat,
 )
+from sophon_hub.store.temporary import count_temporary
 
 WITH_SERVER = [state for state in LabState if state.has_server]
 
@@ -35,6 +37,8 @@ class Snapshot:
         worker_repaired: the same for its last whole comparison with the Hub.
         jobs_done, jobs_failed: attempts of all workers so far.
         free_bytes: room on the disk of the homes; None when no worker has looked yet.
+        temporary_labs: those for visitors, by state.
+        visitors_waiting: browsers in the queue for one.
     """
 
     people: int
@@ -49,10 +53,12 @@ class Snapshot:
     jobs_done: int
     jobs_failed: int
     free_bytes: int | None
+    temporary_labs: Mapping[str, int]
+    visitors_waiting: int
 
 
 def take(session: Session, now: datetime) -> Snapshot:
-    """Count everything, in six statements however much there is."""
+    """Count everything, in eight statements however much there is."""
     jobs, failing, oldest = session.execute(
         select(
             func.count(),
@@ -61,6 +67,7 @@ def take(session: Session, now: datetime) -> Snapshot:
         ).select_from(Job)
     ).one()
     worker = session.get(WorkerHeartbeat, 1)
+    temporary = count_temporary(session)
     return Snapshot(
         people=session.scalar(select(func.count()).select_from(Person)) or 0,
         groups=_groups(session),
@@ -74,6 +81,8 @@ def take(session: Session, now: datetime) -> Snapshot:
         jobs_done=worker.jobs_done if worker else 0,
         jobs_failed=worker.jobs_failed if worker else 0,
         free_bytes=worker.free_bytes if worker else None,
+        temporary_labs={str(state): getattr(temporary, state) for state in TemporaryState},
+        visitors_waiting=temporary.waiting,
     )
 
 

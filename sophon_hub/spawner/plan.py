@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from jupyterhub.spawner import SpawnException
 
+from sophon_hub.amounts import parse_bytes
 from sophon_hub.policy.quota import clean_up_sentence, quota_state
 from sophon_hub.settings import Sophon
 from sophon_hub.store.launch import DatasetFiles, LaunchSpec
@@ -21,7 +22,22 @@ PERSONAL = uuid.UUID("6c2f2d0a-8f0b-4f6c-9a52-6f0b0d9c5a11")
 CLEAN_UP_CPU = 0.5
 """Cores of a lab that is started only to delete files; it has no Internet either."""
 
-Kind = Literal["lab", "personal"]
+VISITOR_PIDS = 128
+"""Most processes and threads in a temporary lab."""
+
+VISITOR_ARGUMENTS = {
+    "--ServerApp.terminals_enabled": False,
+    # a visitor is alone; without it the server is smaller and starts sooner
+    "--YDocExtension.disable_rtc": True,
+}
+"""What JupyterLab does not have for visitors, whatever the image says."""
+
+VISITOR_ENVIRONMENT = {
+    # seconds between two reports of what was done: idle labs end in minutes, not hours
+    "JUPYTERHUB_ACTIVITY_INTERVAL": "60",
+}
+
+Kind = Literal["lab", "personal", "temporary"]
 
 
 @dataclass(frozen=True)
@@ -29,9 +45,10 @@ class LaunchPlan:
     """Everything that decides how one server runs.
 
     ``image`` is a reference, limits are cores and bytes and always set. The home belongs to
-    ``uid``, which is never used twice. ``group``, ``project`` and ``lab`` are slugs, empty
-    for personal labs. ``seeded`` are the folders of images that the home was given already; None
-    for homes that get none. ``datasets`` are what is mounted read-only, by slug.
+    ``uid``, which is never used twice; that of a temporary lab is in memory. ``group``,
+    ``project`` and ``lab`` are slugs, empty for personal and temporary labs. ``seeded`` are the
+    folders of images that the home was given already; None for homes that get none.
+    ``datasets`` are what is mounted read-only, by slug.
     """
 
     kind: Kind
@@ -108,6 +125,23 @@ def personal_plan(settings: Sophon, uid: str, spec: PersonalSpec) -> LaunchPlan:
         pids_limit=settings.pids_limit,
         seeded=spec.seeded,
         datasets=spec.datasets,
+    )
+
+
+def temporary_plan(settings: Sophon, uid: str) -> LaunchPlan:
+    """The plan of a temporary lab: little of everything, and no way out."""
+    return LaunchPlan(
+        kind="temporary",
+        uid=uid,
+        group="",
+        project="",
+        lab="",
+        image=settings.temporary_reference,
+        image_name=settings.temporary_image_name,
+        internet=False,
+        cpu_limit=settings.temporary_cpu_limit,
+        memory_limit=parse_bytes(settings.temporary_memory_limit),
+        pids_limit=min(settings.pids_limit, VISITOR_PIDS),
     )
 
 

@@ -1,6 +1,7 @@
 """The objects of the REST contract as dictionaries; pages show the same ones."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any
 
@@ -25,6 +26,7 @@ from sophon_hub.settings import Sophon
 from sophon_hub.store.groups import GroupSummary
 from sophon_hub.store.paging import Page
 from sophon_hub.store.projects import ProjectSummary
+from sophon_hub.store.temporary import TemporaryCounts
 
 Json = dict[str, Any]
 
@@ -39,6 +41,18 @@ def instance(row: Instance, settings: Sophon) -> Json:
         "description_html": render(row.description),
         "version": __version__,
         "features": [f"spawner:{settings.spawner}"],
+    }
+
+
+def temporary(counts: TemporaryCounts, settings: Sophon) -> Json:
+    """Temporary labs in numbers."""
+    return {
+        "offered": settings.temporary_labs,
+        "capacity": settings.temporary_capacity,
+        "pool": settings.temporary_pool,
+        **asdict(counts),
+        "image": settings.temporary_image_name,
+        "version": __version__,
     }
 
 

@@ -70,8 +70,17 @@ from sophon_hub.actions.projects import (
     edit_project,
     restore_project,
 )
+from sophon_hub.actions.purge import purge_now
 from sophon_hub.errors import SophonError
-from sophon_hub.models import AuditEvent, Dataset, Job, Lab, PersonalLab, ResearchGroup
+from sophon_hub.models import (
+    AuditEvent,
+    Dataset,
+    Job,
+    Lab,
+    PersonalLab,
+    ResearchGroup,
+    ResearchProject,
+)
 from sophon_hub.policy.actor import Actor
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import reading, transact, writing
@@ -442,6 +451,30 @@ CASES: dict[str, Case] = {
         "alan",
         ("copy_lessons alan",),
     ),
+    "purge.purge_now": Case(
+        "ada",
+        "grace",
+        lambda s, a: purge_now(s, a, stage.group(s, "gone"), forms.Confirmation(confirm="gone")),
+        "group:purge",
+        "gone",
+        ("purge_group gone",),
+    ),
+    "purge.purge_now for a project": Case(
+        "ada",
+        "grace",
+        lambda s, a: purge_now(s, a, stage.project(s, "old"), forms.Confirmation(confirm="old")),
+        "project:purge",
+        "old",
+        ("purge_project old",),
+    ),
+    "purge.purge_now for a lab": Case(
+        "ada",
+        "grace",
+        lambda s, a: purge_now(s, a, stage.lab(s, "lost"), forms.Confirmation(confirm="lost")),
+        "lab:purge",
+        "lens/lost",
+        ("purge_lab lost",),
+    ),
     "instance.edit_instance": Case(
         "root",
         "ada",
@@ -456,12 +489,28 @@ HELPERS = {
     "claims.apply_claims",  # the hub itself acts; tests/actions/test_claims.py
     "groups.check_owner_stays",
     "groups.drop_request",
+    "groups.lock_contents",
     "groups.has_expired",
     "groups.lock_for",
     "groups.sync",
     "idempotency.once",  # runs one of the actions
+    "purge.cancel_deletions",  # the hub itself acts; tests/actions/test_purge.py
+    "purge.end_deletion",
+    "purge.finish_purge",
     "people.note_person",  # nobody acts: it writes down what the Hub says
     "slugs.choose_slug",
+    # visitors are nobody, and the worker is the hub itself; tests/actions/test_temporary.py
+    "temporary.ask_for_lab",
+    "temporary.end_due",
+    "temporary.ends_at",
+    "temporary.forget",
+    "temporary.give_up",
+    "temporary.idle_at",
+    "temporary.keep_waiting",
+    "temporary.leave_lab",
+    "temporary.note_ready",
+    "temporary.offered",
+    "temporary.refill",
     "text.clean",
     "trash.move_to_trash",
     "trash.take_from_trash",
@@ -522,7 +571,8 @@ def named_jobs(session: Session) -> list[str]:
             assert job.payload == {"personal_id": own.id}
             named.append(f"{job.kind} {own.person.username}")
             continue
-        about = session.get(Lab if noun == "lab" else ResearchGroup, int(number))
+        kinds = {"lab": Lab, "project": ResearchProject, "group": ResearchGroup}
+        about = session.get(kinds[noun], int(number))
         assert about
         assert job.payload == {f"{noun}_id": about.id}
         named.append(f"{job.kind} {about.slug}")

@@ -182,6 +182,7 @@ FIELDS: dict[type[Form], dict[str, str]] = {
         "visibility": "visibility",
     },
     forms.LockReason: {"reason": "message"},
+    forms.Confirmation: {"confirm": "word"},
     forms.InstanceChanges: {"name": "name", "description": "description"},
     forms.Nothing: {},
 }
@@ -192,6 +193,7 @@ NEEDED: dict[type[Form], dict[str, Any]] = {
     forms.NewDataset: {"name": "A", "kind": "directory", "location": "/srv/a"},
     forms.Publication: {"name": "A", "folder": "a"},
     forms.MemberSettings: {"role": "member"},
+    forms.Confirmation: {"confirm": "a"},
 }
 
 every_form = pytest.mark.parametrize("form", FIELDS, ids=lambda form: form.__name__)

@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_error", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_jobs_key", "jobs", ["key", "id"])
 
@@ -126,11 +127,13 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deleted_by_id", sa.Integer(), nullable=True),
+        sa.Column("purge_started_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["deleted_by_id"], ["people.id"], name=op.f("fk_research_groups_deleted_by_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_research_groups")),
         sa.UniqueConstraint("slug", name=op.f("uq_research_groups_slug")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "join_requests",
@@ -227,6 +230,7 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deleted_by_id", sa.Integer(), nullable=True),
+        sa.Column("purge_started_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["deleted_by_id"], ["people.id"], name=op.f("fk_research_projects_deleted_by_id")
         ),
@@ -238,6 +242,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_research_projects")),
         sa.UniqueConstraint("slug", name=op.f("uq_research_projects_slug")),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         "ix_research_projects_visible",
@@ -286,6 +291,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deleted_by_id", sa.Integer(), nullable=True),
+        sa.Column("purge_started_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["deleted_by_id"], ["people.id"], name=op.f("fk_labs_deleted_by_id")
         ),
@@ -301,6 +307,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_labs")),
         sa.UniqueConstraint("project_id", "slug", name="uq_labs_project_id_slug"),
         sa.UniqueConstraint("uid", name=op.f("uq_labs_uid")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_labs_state", "labs", ["state"])
 
@@ -409,6 +416,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deleted_by_id", sa.Integer(), nullable=True),
+        sa.Column("purge_started_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["deleted_by_id"], ["people.id"], name=op.f("fk_datasets_deleted_by_id")
         ),
@@ -421,12 +429,53 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_datasets")),
         sa.UniqueConstraint("slug", name=op.f("uq_datasets_slug")),
         sa.UniqueConstraint("uid", name=op.f("uq_datasets_uid")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_datasets_visible", "datasets", ["group_id", "visibility", "deleted_at"])
+
+    op.create_table(
+        "temporary_labs",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "starting",
+                "ready",
+                "claimed",
+                "ending",
+                name="temporarystate",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("image", sa.String(length=300), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("visit", sa.String(length=64), nullable=True),
+        sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_activity", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_temporary_labs")),
+        sa.UniqueConstraint("visit", name=op.f("uq_temporary_labs_visit")),
+    )
+    op.create_index("ix_temporary_labs_state", "temporary_labs", ["state", "made_at"])
+
+    op.create_table(
+        "temporary_visits",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("visit", sa.String(length=64), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_temporary_visits")),
+        sa.UniqueConstraint("visit", name=op.f("uq_temporary_visits_visit")),
+    )
 
 
 def downgrade() -> None:
     """Bring the tables back to the revision before."""
+    op.drop_table("temporary_visits")
+    op.drop_index("ix_temporary_labs_state", "temporary_labs")
+
+    op.drop_table("temporary_labs")
     op.drop_index("ix_datasets_visible", "datasets")
 
     op.drop_table("datasets")

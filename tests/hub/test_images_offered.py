@@ -49,6 +49,7 @@ def test_an_image_for_people_is_offered_as_it_describes_itself(
         "title": "Stars",
         "description": "For astronomers.",
         "languages": ["Python", "R"],
+        "skeleton": "",
         "available": True,
     }
 

@@ -78,7 +78,7 @@ def test_a_lesson_is_opened_from_its_page_and_keeps_what_was_changed(
         expect(notebook).to_contain_text("heat map", timeout=jupyterlab.LAB_READY)
 
         home = "/home/jovyan/lessons"
-        change = f"rm {home}/0[^3]*.ipynb && touch -d @1 {home}/03-heat-map.ipynb"
+        change = f"rm {home}/0[!3]*.ipynb && touch -d @1 {home}/03-heat-map.ipynb"
         run_in_lab(engine_client, site, change)
         page.goto("/services/sophon/lessons/time-series")
         page.get_by_role("button", name="Open in my lab").click()

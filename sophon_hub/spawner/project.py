@@ -11,6 +11,7 @@ from traitlets import Bool
 
 from sophon_hub import names
 from sophon_hub.addresses import Addresses
+from sophon_hub.lab_messages import LabMessages
 from sophon_hub.settings import Sophon
 from sophon_hub.spawner import records
 from sophon_hub.spawner.access import ensure_role, skip_consent
@@ -18,6 +19,9 @@ from sophon_hub.spawner.plan import LaunchPlan, lab_plan, personal_plan, persona
 from sophon_hub.spawner.progress import ProgressBoard
 from sophon_hub.spawner.upstream import AnySpawner
 from sophon_hub.store.launch import LaunchSpec
+
+LAB_PACKAGE = "sophon_lab"
+"""The package of `images/lab` that runs inside every lab."""
 
 PULL_SECONDS = 1800
 """Longest time for fetching an image, on top of the setting `start_timeout`."""
@@ -78,6 +82,7 @@ class ProjectMixin(AnySpawner):
             self.default_url = "/lab"
             self._set_argument("--HubOAuth.cache_max_age", settings.access_cache_seconds)
             self._protect_pages(settings)
+            self._load_lab_package(settings)
             return await self.start_plan(plan)
         finally:
             board.close()
@@ -119,6 +124,14 @@ class ProjectMixin(AnySpawner):
             cookies["secure"] = True
         headers = {"Referrer-Policy": "same-origin"}  # addresses tell the names of projects
         self._set_argument(name, {"headers": headers, "xsrf_cookie_kwargs": cookies})
+
+    def _load_lab_package(self, settings: Sophon) -> None:
+        """Have the server run `sophon_lab`; arguments win over files that are in a home."""
+        self._set_argument("--ServerApp.jpserver_extensions", {LAB_PACKAGE: True})
+        provider = f"{LAB_PACKAGE}.identity.SophonIdentityProvider"
+        self._set_argument("--ServerApp.identity_provider_class", provider)
+        key = LabMessages.of(settings).public_key
+        self._set_argument("--SophonLab.message_key", key)
 
     async def _make_plan(self) -> LaunchPlan:
         settings = self.sophon()

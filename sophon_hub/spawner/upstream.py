@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         internal_ssl: bool
         disable_user_config: bool
         oauth_client_id: str
+        api_token: str
         mem_limit: Any
         cpu_limit: Any
 

@@ -196,6 +196,11 @@ def personal_path(username: str) -> str:
     return f"user/{quote(username, safe='@~')}/lab"
 
 
+def notebook_path(username: str, folder: str, notebook: str) -> str:
+    """Path below the Hub's base URL of a notebook in a folder of somebody's personal lab."""
+    return f"{personal_path(username)}/tree/{quote(folder)}/{quote(notebook)}"
+
+
 def new_uid() -> str:
     """An identifier that is never used twice; names volumes and containers."""
     return uuid.uuid4().hex

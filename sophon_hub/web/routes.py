@@ -68,6 +68,7 @@ API_ROUTES = [
     (f"{_LAB}/lock", "sophon_hub.api.labs.LabLockAPI", "api-lab-lock"),
     (f"{_LAB}/unlock", "sophon_hub.api.labs.LabUnlockAPI", "api-lab-unlock"),
     (f"{_LAB}/restore", "sophon_hub.api.labs.LabRestoreAPI", "api-lab-restore"),
+    (f"{_MY_LAB}/lessons/{SLUG}", "sophon_hub.api.personal.OwnLessonAPI", "api-my-lab-lesson"),
     (f"{_LAB}/purge", "sophon_hub.api.labs.LabPurgeAPI", "api-lab-purge"),
     (f"{_LAB}/publish", "sophon_hub.api.datasets.LabPublishAPI", "api-lab-publish"),
     (f"{_LAB}/datasets/{SLUG}", "sophon_hub.api.datasets.LabDatasetAPI", "api-lab-dataset"),

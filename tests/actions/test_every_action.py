@@ -50,6 +50,7 @@ from sophon_hub.actions.labs import (
     unlock_lab,
 )
 from sophon_hub.actions.labs import empty_trash as empty_lab_trash
+from sophon_hub.actions.lessons import open_lesson
 from sophon_hub.actions.members import (
     approve_request,
     decline_request,
@@ -88,6 +89,7 @@ from tests.cast import actor
 from tests.database import contents
 
 SETTINGS = Sophon()
+COURSE = Sophon(images={"lab": {"image": "lab", "skeleton": "/opt/lessons"}})
 Do = Callable[[Session, Actor], Any]
 
 
@@ -441,6 +443,14 @@ CASES: dict[str, Case] = {
         "grace",
         ("empty_trash grace",),
     ),
+    "lessons.open_lesson": Case(
+        "alan",
+        "guest",
+        lambda s, a: open_lesson(s, a, "01.ipynb", forms.LessonOpening(), COURSE),
+        "personal:lesson",
+        "alan",
+        ("copy_lessons alan",),
+    ),
     "purge.purge_now": Case(
         "ada",
         "grace",
@@ -554,6 +564,7 @@ def named_jobs(session: Session) -> list[str]:
             named.append(f"{job.kind} {dataset.slug}")
             continue
         noun, number = job.key.removeprefix("trash-").split(":")
+        noun = noun.removesuffix("-lessons")
         if noun in ("personal", "trash"):
             with_person = [joinedload(PersonalLab.person)]
             own = session.get_one(PersonalLab, int(number), options=with_person)

@@ -111,6 +111,8 @@ MATRIX: dict[str, Case] = {
     "POST /me/lab/start": everywhere((401, 202, 202, 202, 202, 202), event="personal:start"),
     "POST /me/lab/stop": everywhere( (401, 202, 202, 202, 202, 202), event="personal:stop", given=world.own_labs_running),
     "GET /me/lab/progress": everywhere((401, 200, 200, 200, 200, 200)),
+    # no software of this hub brings lessons
+    "POST /me/lab/lessons/{lesson}": everywhere((401, 409, 409, 409, 409, 409), path="me/lab/lessons/heat-map"),
     "POST /me/lab/empty-trash": everywhere((401, 202, 202, 202, 202, 202), event="personal:empty-trash"),
     "GET /users": everywhere(        (401, 200, 200, 200, 200, 200), path="users?q=bar"),
     "GET /images": everywhere(       (200, 200, 200, 200, 200, 200)),

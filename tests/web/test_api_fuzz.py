@@ -40,6 +40,7 @@ KNOWN = {
     "project": ["public-work", "private-work", "nowhere"],
     "lab": ["bench", "nowhere"],
     "dataset": ["public-data", "private-data", "nowhere"],
+    "lesson": ["heat-map", "nowhere"],
     "username": ["ada", "grace", "barbara", "charles", "nobody"],
 }
 # an example in four asks for something that cannot be

@@ -88,6 +88,7 @@ def upgrade() -> None:
         sa.Column("repaired_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("jobs_done", sa.BigInteger(), nullable=False),
         sa.Column("jobs_failed", sa.BigInteger(), nullable=False),
+        sa.Column("free_bytes", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("id = 1", name=op.f("ck_worker_heartbeat_single_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_worker_heartbeat")),
     )
@@ -284,6 +285,7 @@ def upgrade() -> None:
         sa.Column("disk_measured_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("dataset_uids", sa.JSON(), nullable=False),
         sa.Column("clean_up", sa.Boolean(), nullable=False),
+        sa.Column("filled_disk", sa.Boolean(), nullable=False),
         sa.Column("locked_by_id", sa.Integer(), nullable=True),
         sa.Column("lock_reason", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -316,6 +318,7 @@ def upgrade() -> None:
         sa.Column("home_uid", sa.String(length=32), nullable=True),
         sa.Column("image", sa.String(length=100), nullable=True),
         sa.Column("seeded", sa.JSON(), nullable=False),
+        sa.Column("wanted", sa.JSON(), nullable=False),
         sa.Column(
             "state",
             sa.Enum(
@@ -340,6 +343,7 @@ def upgrade() -> None:
         sa.Column("disk_measured_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("dataset_uids", sa.JSON(), nullable=False),
         sa.Column("clean_up", sa.Boolean(), nullable=False),
+        sa.Column("filled_disk", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["person_id"],
             ["people.id"],

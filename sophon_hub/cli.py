@@ -6,7 +6,7 @@ import os
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError
 from traitlets.config import Config
 from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 
-from sophon_hub import apache, dataset_command, demo, preflight, startup
+from sophon_hub import apache, audit_command, dataset_command, demo, preflight, startup
 from sophon_hub.addresses import Addresses
 from sophon_hub.authenticator.first_accounts import ADMIN_PASSWORD_FILE
 from sophon_hub.settings import PREFIX, BadSetting, Sophon
@@ -121,12 +121,16 @@ def _answers(url: str) -> bool:
         return False
 
 
-def dataset(settings: Sophon, chosen: argparse.Namespace) -> None:
-    """Run ``sophon-hub dataset ...``."""
+def say_all(settings: Sophon, work: Callable[[Engine], Generator[str, None, int | None]]) -> int:
+    """Print the lines of a command that works with the database; gives its exit status."""
     with _database(settings) as engine:
         schema.check(engine)
-        for line in dataset_command.run(settings, engine, chosen):
-            say(line)
+        lines = work(engine)
+        while True:
+            try:
+                say(next(lines))
+            except StopIteration as end:
+                return end.value or 0
 
 
 COMMANDS: dict[str, Callable[[Sophon], None]] = {
@@ -159,6 +163,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     apache.add_arguments(commands.add_parser("apache-config", help=text, description=text))
     text = "Register directories and volumes as datasets, or list them."
     dataset_command.add_arguments(commands.add_parser("dataset", help=text, description=text))
+    text = "Verify, copy or prune the audit trail."
+    audit_command.add_arguments(commands.add_parser("audit", help=text, description=text))
     chosen = parser.parse_args(arguments)
     try:
         settings = Sophon.load()
@@ -167,7 +173,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif chosen.command == "check":
             check(settings, chosen.config)
         elif chosen.command == "dataset":
-            dataset(settings, chosen)
+            return say_all(settings, lambda engine: dataset_command.run(settings, engine, chosen))
+        elif chosen.command == "audit":
+            return say_all(settings, lambda engine: audit_command.run(engine, chosen))
         else:
             COMMANDS[chosen.command](settings)
     except BadSetting as error:

@@ -1,7 +1,7 @@
 """``sophon-hub dataset``: what administrators do with datasets from a shell."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from sqlalchemy import Engine
 
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add.add_argument(f"--{name}")
 
 
-def run(settings: Sophon, engine: Engine, chosen: argparse.Namespace) -> Iterator[str]:
+def run(settings: Sophon, engine: Engine, chosen: argparse.Namespace) -> Generator[str, None, None]:
     """Do it; lines for the person who asked.
 
     Raises:

@@ -3,24 +3,18 @@
 import argparse
 import json
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from sophon_hub.actions.events import prune_events
-from sophon_hub.policy.actor import Actor
 from sophon_hub.settings import BadSetting
+from sophon_hub.shell import NO, SHELL, Lines
 from sophon_hub.store import chain
 from sophon_hub.store.chain import Line, Link, Verdict
 from sophon_hub.store.engine import Session, reading, transact
-
-SHELL = Actor(is_admin=True, via="cli")
-BROKEN = 3
-"""Exit status when the trail is not whole."""
-
-Lines = Generator[str, None, int]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,7 +101,7 @@ def _verify(engine: Engine, chosen: argparse.Namespace) -> Lines:
         yield last
     else:
         yield f"{verdict.problem} The {verdict.count} events before it are as they were written."
-    return 0 if verdict.problem is None else BROKEN
+    return 0 if verdict.problem is None else NO
 
 
 def _verify_file(path: Path, noted: Link | None) -> Verdict:

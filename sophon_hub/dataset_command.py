@@ -8,14 +8,11 @@ from sqlalchemy import Engine
 from sophon_hub.actions.datasets import register_dataset
 from sophon_hub.actions.forms import NewDataset
 from sophon_hub.errors import SophonError
-from sophon_hub.policy.actor import Actor
 from sophon_hub.settings import BadSetting, Sophon
+from sophon_hub.shell import SHELL
 from sophon_hub.store.datasets import list_datasets
 from sophon_hub.store.engine import reading, transact
 from sophon_hub.store.paging import MAX_LIMIT, Paging
-
-SHELL = Actor(is_admin=True, via="cli")
-"""Whoever may run this command on the machine: an administrator without an account."""
 
 OPTIONAL = ("slug", "description", "licence", "source", "visibility", "group")
 

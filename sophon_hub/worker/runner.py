@@ -45,6 +45,7 @@ HANDLERS: dict[str, tuple[Handler, str]] = {
     "verify_dataset": (datasets.verify_dataset, "dataset_id"),
     "measure_lab": (disk.measure_lab, "lab_id"),
     "measure_personal": (disk.measure_personal, "personal_id"),
+    "reconcile": (reconcile.repair_now, "number"),
     **{f"purge_{kind}": (trash.purge(kind), f"{kind}_id") for kind in Kind},
 }
 """What does each kind of job, and the name of the number it is about."""

@@ -29,6 +29,7 @@ from sophon_hub.actions.datasets import (
     restore_dataset,
     verify_dataset,
 )
+from sophon_hub.actions.events import prune_events
 from sophon_hub.actions.groups import (
     create_group,
     delete_group,
@@ -83,6 +84,7 @@ from sophon_hub.models import (
 )
 from sophon_hub.policy.actor import Actor
 from sophon_hub.settings import Sophon
+from sophon_hub.store.chain import Link
 from sophon_hub.store.engine import reading, transact, writing
 from tests.actions import stage
 from tests.cast import actor
@@ -474,6 +476,13 @@ CASES: dict[str, Case] = {
         "lab:purge",
         "lens/lost",
         ("purge_lab lost",),
+    ),
+    "events.prune_events": Case(
+        "root",
+        "ada",
+        lambda s, a: prune_events(s, a, Link()),
+        "audit:prune",
+        "instance",
     ),
     "instance.edit_instance": Case(
         "root",

@@ -23,11 +23,25 @@ def upgrade() -> None:
         sa.Column("project_id", sa.Integer(), nullable=True),
         sa.Column("detail", sa.JSON(), nullable=False),
         sa.Column("via", sa.String(length=10), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=True),
+        sa.Column("digest", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_events")),
+        sa.UniqueConstraint("seq", name=op.f("uq_audit_events_seq")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_audit_events_group_id", "audit_events", ["group_id", "id"])
     op.create_index("ix_audit_events_project_id", "audit_events", ["project_id", "id"])
 
+    op.create_table(
+        "audit_chain",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("cut_seq", sa.Integer(), nullable=False),
+        sa.Column("cut_digest", sa.String(length=64), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_audit_chain_single_row")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_chain")),
+    )
     op.create_table(
         "idempotency_keys",
         sa.Column("username", sa.String(length=255), nullable=False),
@@ -502,4 +516,5 @@ def downgrade() -> None:
     op.drop_index("ix_audit_events_project_id", "audit_events")
     op.drop_index("ix_audit_events_group_id", "audit_events")
 
+    op.drop_table("audit_chain")
     op.drop_table("audit_events")

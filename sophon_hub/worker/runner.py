@@ -13,7 +13,16 @@ from sophon_hub.errors import SophonError
 from sophon_hub.hub import HubDown, HubRefused
 from sophon_hub.metrics import heartbeat
 from sophon_hub.store.engine import Session
-from sophon_hub.worker import claims, datasets, disk, groups, labs, personal, reconcile
+from sophon_hub.worker import (
+    claims,
+    datasets,
+    disk,
+    groups,
+    labs,
+    materials,
+    personal,
+    reconcile,
+)
 from sophon_hub.worker.context import Context
 
 log = logging.getLogger("sophon.worker")
@@ -39,6 +48,9 @@ HANDLERS: dict[str, tuple[Handler, str]] = {
     "empty_trash": (disk.empty_trash, "personal_id"),
     "prepare_dataset": (datasets.prepare_dataset, "dataset_id"),
     "verify_dataset": (datasets.verify_dataset, "dataset_id"),
+    "publish_material": (materials.publish_material, "project_id"),
+    "tidy_material": (materials.tidy_material, "project_id"),
+    "deliver_material": (materials.deliver_material, "delivery_id"),
     "measure_lab": (disk.measure_lab, "lab_id"),
     "measure_personal": (disk.measure_personal, "personal_id"),
 }

@@ -94,6 +94,10 @@ class HubClient:
         """Make a hub user."""
         await self._call("POST", _path("users", username), fine={HTTPStatus.CONFLICT})
 
+    async def delete_user(self, username: str) -> None:
+        """Delete a hub user with tokens and server."""
+        await self._call("DELETE", _path("users", username), fine={HTTPStatus.NOT_FOUND})
+
     async def make_group(self, name: str) -> None:
         """Make a hub group."""
         await self._call("POST", _path("groups", name), {}, fine={HTTPStatus.CONFLICT})

@@ -217,8 +217,8 @@ class PersonalChanges(Form):
     image: str | None = None
 
 
-class PersonalStart(Form):
-    """How a personal lab is started; to clean up also when its home is full."""
+class LabStart(Form):
+    """How a lab, or personal lab, is started; to clean up also when its home is full."""
 
     clean_up: bool = False
 

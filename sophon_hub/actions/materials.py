@@ -147,7 +147,7 @@ def _ask(
     if verb is DeliveryVerb.UNDO and not (delivery.report and delivery.report["undo"]):
         raise Conflict("There is nothing to undo.")
     if verb is not DeliveryVerb.UNDO and quota_state(lab.disk_bytes, settings) is QuotaState.FULL:
-        raise Conflict(full_home_sentence(settings))
+        raise Conflict(full_home_sentence(settings, own=True))
     delivery.state, delivery.verb, delivery.path = DeliveryState.WAITING, verb, path
     delivery.message, delivery.asked_at = "", clock.utcnow()
     session.add(delivery)

@@ -12,6 +12,7 @@ from sophon_hub.models.materials import Delivery, Material
 from sophon_hub.models.people import Person
 from sophon_hub.models.personal import PersonalLab
 from sophon_hub.models.projects import ResearchProject
+from sophon_hub.models.temporary import TemporaryLab, TemporaryVisit
 from sophon_hub.models.vocabulary import (
     AccessMode,
     DatasetKind,
@@ -22,6 +23,7 @@ from sophon_hub.models.vocabulary import (
     MaterialKind,
     MemberRole,
     MembershipSource,
+    TemporaryState,
     Visibility,
 )
 
@@ -51,6 +53,9 @@ __all__ = [
     "PersonalLab",
     "ResearchGroup",
     "ResearchProject",
+    "TemporaryLab",
+    "TemporaryState",
+    "TemporaryVisit",
     "Visibility",
     "WorkerHeartbeat",
 ]

@@ -115,3 +115,12 @@ class DeliveryVerb(StrEnum):
     GET = "get"
     FRESH = "fresh"
     UNDO = "undo"
+
+
+class TemporaryState(StrEnum):
+    """Where a temporary lab is in its life; one that has ended has no row."""
+
+    STARTING = "starting"
+    READY = "ready"
+    CLAIMED = "claimed"
+    ENDING = "ending"

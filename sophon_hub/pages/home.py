@@ -34,6 +34,7 @@ class HomePage(PageHandler):
                 "instance": present.instance(get_instance(session), settings),
                 "projects": [present.project(item, actor) for item in page.items],
                 "total": page.total,
+                "may_try": settings.temporary_labs,
             }
 
         def person(session: Session, actor: Actor) -> Values:

@@ -7,7 +7,7 @@ from jupyterhub.spawner import LocalProcessSpawner, SimpleLocalProcessSpawner
 
 from sophon_hub.settings import Sophon
 from sophon_hub.spawner.containers import DockerPart
-from sophon_hub.spawner.images import describe_images
+from sophon_hub.spawner.images import describe_images, visitors_image
 from sophon_hub.spawner.networks import LabNetworks, ensure_networks
 from sophon_hub.spawner.processes import ProcessPart
 from sophon_hub.spawner.project import ProjectMixin
@@ -20,6 +20,7 @@ __all__ = [
     "ensure_networks",
     "make_project_spawner",
     "use_settings",
+    "visitors_image",
 ]
 
 

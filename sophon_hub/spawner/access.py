@@ -48,6 +48,43 @@ def ensure_role(db: Any, group_slug: str) -> None:
     db.commit()
 
 
+VISITOR_SCOPES = [
+    "access:servers!user",
+    # what a server is told of whoever enters it
+    "read:users:name!user",
+    "read:users:groups!user",
+    # the server itself tells the Hub when something was done in it
+    "users:activity!user",
+]
+"""Entering the own server, and what belongs to that."""
+
+
+def admit_visitor(db: Any, hub_user: Any) -> None:
+    """Give the hub user behind a temporary lab the visitors' role, and no other one.
+
+    With the role that the Hub gives to everybody a visitor could make tokens and servers, and
+    look at the portal as somebody who is signed in.
+    """
+    role = orm.Role.find(db, names.VISITOR_ROLE)
+    if role is None or role.scopes != VISITOR_SCOPES:
+        role = roles.create_role(
+            db,
+            {
+                "name": names.VISITOR_ROLE,
+                "description": "Visitors enter their own temporary lab",
+                "scopes": VISITOR_SCOPES,
+                "managed_by_auth": True,
+            },
+            commit=False,
+        )
+    role.managed_by_auth = True
+    for other in [other for other in hub_user.roles if other is not role]:
+        roles.strip_role(db, hub_user, other.name)
+    if role not in hub_user.roles:
+        roles.grant_role(db, hub_user, rolename=role.name, managed=True, commit=False)
+    db.commit()
+
+
 def skip_consent(spawner: Any) -> None:
     """Spare members the page that asks whether the lab may know who they are.
 

@@ -46,6 +46,7 @@ HANDLERS: dict[str, tuple[Handler, str]] = {
     "start_personal": (personal.start_personal, "personal_id"),
     "stop_personal": (personal.stop_personal, "personal_id"),
     "empty_trash": (disk.empty_trash, "personal_id"),
+    "empty_lab_trash": (disk.empty_lab_trash, "lab_id"),
     "prepare_dataset": (datasets.prepare_dataset, "dataset_id"),
     "verify_dataset": (datasets.verify_dataset, "dataset_id"),
     "publish_material": (materials.publish_material, "project_id"),

@@ -49,6 +49,7 @@ from sophon_hub.actions.labs import (
     stop_lab,
     unlock_lab,
 )
+from sophon_hub.actions.labs import empty_trash as empty_lab_trash
 from sophon_hub.actions.members import (
     approve_request,
     decline_request,
@@ -272,10 +273,18 @@ CASES: dict[str, Case] = {
     "labs.start_lab": Case(
         "grace",
         "alan",
-        lambda s, a: start_lab(s, a, stage.lab(s)),
+        lambda s, a: start_lab(s, a, stage.lab(s), forms.LabStart(), SETTINGS),
         "lab:start",
         "lens/bench",
         ("start_lab bench",),
+    ),
+    "labs.empty_trash": Case(
+        "grace",
+        "alan",
+        lambda s, a: empty_lab_trash(s, a, stage.lab(s)),
+        "lab:empty-trash",
+        "lens/bench",
+        ("empty_lab_trash bench",),
     ),
     "labs.stop_lab": Case(
         "grace",
@@ -474,7 +483,7 @@ CASES: dict[str, Case] = {
     "personal.start_personal": Case(
         "grace",
         "guest",
-        lambda s, a: start_personal(s, a, forms.PersonalStart(), SETTINGS),
+        lambda s, a: start_personal(s, a, forms.LabStart(), SETTINGS),
         "personal:start",
         "grace",
         ("start_personal grace",),
@@ -515,6 +524,18 @@ HELPERS = {
     "idempotency.once",  # runs one of the actions
     "people.note_person",  # nobody acts: it writes down what the Hub says
     "slugs.choose_slug",
+    # visitors are nobody, and the worker is the hub itself; tests/actions/test_temporary.py
+    "temporary.ask_for_lab",
+    "temporary.end_due",
+    "temporary.ends_at",
+    "temporary.forget",
+    "temporary.give_up",
+    "temporary.idle_at",
+    "temporary.keep_waiting",
+    "temporary.leave_lab",
+    "temporary.note_ready",
+    "temporary.offered",
+    "temporary.refill",
     "text.clean",
     "trash.move_to_trash",
     "trash.take_from_trash",
@@ -567,7 +588,7 @@ def named_jobs(session: Session) -> list[str]:
             dataset = session.get_one(Dataset, job.payload["dataset_id"])
             named.append(f"{job.kind} {dataset.slug}")
             continue
-        noun, number = job.key.split(":")
+        noun, number = job.key.removeprefix("trash-").split(":")
         if noun in ("personal", "trash"):
             with_person = [joinedload(PersonalLab.person)]
             own = session.get_one(PersonalLab, int(number), options=with_person)

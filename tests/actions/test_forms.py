@@ -157,7 +157,7 @@ FIELDS: dict[type[Form], dict[str, str]] = {
         "memory_limit": "bytes",
     },
     forms.PersonalChanges: {"image": "word or null"},
-    forms.PersonalStart: {"clean_up": "truth"},
+    forms.LabStart: {"clean_up": "truth"},
     forms.NewDataset: {
         "name": "name",
         "slug": "slug",

@@ -8,7 +8,7 @@ import pytest
 from jupyterhub import orm, roles
 
 from sophon_hub import names
-from sophon_hub.spawner.access import ensure_role, skip_consent
+from sophon_hub.spawner.access import VISITOR_SCOPES, admit_visitor, ensure_role, skip_consent
 
 
 @pytest.fixture
@@ -89,3 +89,34 @@ def test_only_the_lab_itself_is_spared_the_consent_page() -> None:
     skip_consent(SimpleNamespace(user=user, oauth_client_id="jupyterhub-user-project-x-lab"))
 
     assert trusted == {"service-portal", "jupyterhub-user-project-x-lab"}
+
+
+@pytest.fixture
+def visitor(db: Any) -> Any:
+    """A hub user as the Hub makes it, with the role of everybody."""
+    roles.create_role(db, {"name": "user", "scopes": ["self"]})
+    user = orm.User(name=names.new_temporary())
+    db.add(user)
+    db.commit()
+    roles.grant_role(db, user, rolename="user")
+    return user
+
+
+def test_a_visitor_has_the_visitors_role_and_no_other(db: Any, visitor: Any) -> None:
+    admit_visitor(db, visitor)
+
+    (role,) = visitor.roles
+    assert (role.name, role.managed_by_auth) == (names.VISITOR_ROLE, True)
+    assert set(role.scopes) == set(VISITOR_SCOPES)
+    assert not [scope for scope in role.scopes if not scope.endswith("!user")]
+
+
+def test_a_visitor_who_got_the_role_of_everybody_back_loses_it_again(db: Any, visitor: Any) -> None:
+    admit_visitor(db, visitor)
+    roles.grant_role(db, visitor, rolename="user")
+    wide = roles.create_role(db, {"name": names.VISITOR_ROLE, "scopes": ["admin:servers"]})
+
+    admit_visitor(db, visitor)
+
+    assert [role.name for role in visitor.roles] == [names.VISITOR_ROLE]
+    assert set(wide.scopes) == set(VISITOR_SCOPES)

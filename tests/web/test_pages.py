@@ -80,6 +80,7 @@ PRIVATE = {
     "login": row("login", *REDIRECTS),
     "logout": row("logout", *REDIRECTS),
     "oauth-callback": row("oauth_callback", *(400,) * 6),
+    "try": row("try", *(404,) * 6),  # not offered; tests/web/test_temporary.py has the rest
     "settings": row("settings", 302, 403, 403, 403, 403, 200),
     "trash": row("trash", *BY_PEOPLE),
     "my-lab": row("lab", *BY_PEOPLE),

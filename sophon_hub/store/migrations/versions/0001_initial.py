@@ -278,6 +278,7 @@ def upgrade() -> None:
         sa.Column("trash_bytes", sa.BigInteger(), nullable=True),
         sa.Column("disk_measured_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("dataset_uids", sa.JSON(), nullable=False),
+        sa.Column("clean_up", sa.Boolean(), nullable=False),
         sa.Column("locked_by_id", sa.Integer(), nullable=True),
         sa.Column("lock_reason", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -308,7 +309,6 @@ def upgrade() -> None:
         sa.Column("home_uid", sa.String(length=32), nullable=True),
         sa.Column("image", sa.String(length=100), nullable=True),
         sa.Column("seeded", sa.JSON(), nullable=False),
-        sa.Column("clean_up", sa.Boolean(), nullable=False),
         sa.Column(
             "state",
             sa.Enum(
@@ -332,6 +332,7 @@ def upgrade() -> None:
         sa.Column("trash_bytes", sa.BigInteger(), nullable=True),
         sa.Column("disk_measured_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("dataset_uids", sa.JSON(), nullable=False),
+        sa.Column("clean_up", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["person_id"],
             ["people.id"],
@@ -418,6 +419,42 @@ def upgrade() -> None:
         sa.UniqueConstraint("uid", name=op.f("uq_datasets_uid")),
     )
     op.create_index("ix_datasets_visible", "datasets", ["group_id", "visibility", "deleted_at"])
+
+    op.create_table(
+        "temporary_labs",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "starting",
+                "ready",
+                "claimed",
+                "ending",
+                name="temporarystate",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("image", sa.String(length=300), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("visit", sa.String(length=64), nullable=True),
+        sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_activity", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_temporary_labs")),
+        sa.UniqueConstraint("visit", name=op.f("uq_temporary_labs_visit")),
+    )
+    op.create_index("ix_temporary_labs_state", "temporary_labs", ["state", "made_at"])
+
+    op.create_table(
+        "temporary_visits",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("visit", sa.String(length=64), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_temporary_visits")),
+        sa.UniqueConstraint("visit", name=op.f("uq_temporary_visits_visit")),
+    )
 
     op.create_table(
         "deliveries",
@@ -527,6 +564,10 @@ def downgrade() -> None:
     op.drop_index("ix_deliveries_person_id", "deliveries")
 
     op.drop_table("deliveries")
+    op.drop_table("temporary_visits")
+    op.drop_index("ix_temporary_labs_state", "temporary_labs")
+
+    op.drop_table("temporary_labs")
     op.drop_index("ix_datasets_visible", "datasets")
 
     op.drop_table("datasets")

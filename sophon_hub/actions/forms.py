@@ -265,6 +265,12 @@ class LockReason(Form):
     reason: Message = ""
 
 
+class Confirmation(Form):
+    """What is removed for good; its slug, typed by who wants that."""
+
+    confirm: str
+
+
 class InstanceChanges(Form):
     """Changes to the name and description of the hub."""
 

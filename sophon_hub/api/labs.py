@@ -1,7 +1,8 @@
 """Labs: list, show, create, change, start, stop, open, lock, progress."""
 
 from sophon_hub.actions import labs as actions
-from sophon_hub.actions.forms import LabChanges, LabStart, LockReason, NewLab
+from sophon_hub.actions.forms import Confirmation, LabChanges, LabStart, LockReason, NewLab
+from sophon_hub.actions.purge import purge_now
 from sophon_hub.api import objects
 from sophon_hub.api.arguments import PAGING, TRASH
 from sophon_hub.api.base import ApiHandler, Json
@@ -190,6 +191,21 @@ class LabRestoreAPI(LabHandler):
             return self.show(session, actor, actions.restore_lab(session, actor, lab))
 
         self.answer(await self.act(work))
+
+
+class LabPurgeAPI(LabHandler):
+    """A lab in the trash whose time is not over."""
+
+    @operation_with(Confirmation, {202: objects.Lab})
+    async def post(self, form: Confirmation, project: str, slug: str) -> None:
+        """Remove it for good, with its files, without waiting; owners."""
+
+        def work(session: Session, actor: Actor) -> Json:
+            lab = labs.get_lab(session, actor, project, slug)
+            purge_now(session, actor, lab, form)
+            return self.show(session, actor, lab)
+
+        self.answer(await self.act(work), 202)
 
 
 class LabProgressAPI(LabHandler):

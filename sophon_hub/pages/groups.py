@@ -8,6 +8,7 @@ from sophon_hub.actions.members import withdraw_request
 from sophon_hub.errors import Conflict, Invalid, NotFound
 from sophon_hub.models import AccessMode, JoinRequest
 from sophon_hub.pages.base import FormState, PageHandler, Values, short
+from sophon_hub.pages.events import notices
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, may, require, require_person
 from sophon_hub.store import datasets, groups, projects
@@ -164,6 +165,7 @@ def _group_page(session: Session, actor: Actor, slug: str, paging: Paging) -> Va
         "group": present.group(summary, actor),
         "page": present.listing(page, [present.project(item, actor) for item in page.items]),
         "datasets": present.listing(kept, [present.dataset(row, actor) for row in kept.items]),
+        "notices": notices(session, actor, group.id),
         "people": None,
         "asked": False,
         "requests": 0,

@@ -10,6 +10,7 @@ about this stays in this module; tests/hub/test_access.py fails when a new Jupyt
 from typing import Any
 
 from jupyterhub import orm, roles
+from sqlalchemy import delete, event
 
 from sophon_hub import names
 
@@ -83,6 +84,21 @@ def admit_visitor(db: Any, hub_user: Any) -> None:
     if role not in hub_user.roles:
         roles.grant_role(db, hub_user, rolename=role.name, managed=True, commit=False)
     db.commit()
+
+
+def drop_roles_with_groups() -> None:
+    """Have the Hub forget a research group's role in the moment its hub group is removed.
+
+    The worker removes the group through the REST API, which has no way to remove a role.
+    """
+    if not event.contains(orm.Group, "after_delete", _drop_role):
+        event.listen(orm.Group, "after_delete", _drop_role)
+
+
+def _drop_role(_mapper: Any, connection: Any, group: Any) -> None:
+    slug = names.group_of_hub_group(group.name)
+    if slug is not None and group.name == names.people_group(slug):
+        connection.execute(delete(orm.Role).where(orm.Role.name == names.hub_role(slug)))
 
 
 def skip_consent(spawner: Any) -> None:

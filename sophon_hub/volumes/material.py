@@ -151,14 +151,19 @@ def _labels(settings: Sophon, project_id: int) -> dict[str, str]:
     }
 
 
-def tidy(settings: Sophon, project_id: int, needed: Collection[str]) -> None:
+def tidy(settings: Sophon, project_id: int, needed: Collection[str]) -> bool:
     """Remove the versions of a project's material, except those with these ids and those in use.
+
+    Gives whether none is left that is not needed.
 
     Raises:
         VolumeTrouble: the engine would not do it.
     """
+    if settings.spawner == "process":
+        return True
 
-    def work(client: APIClient) -> None:
+    def work(client: APIClient) -> bool:
+        all_gone = True
         labels = [f"{name}={value}" for name, value in _labels(settings, project_id).items()]
         for volume in client.volumes(filters={"label": labels})["Volumes"] or []:
             if volume["Labels"].get("org.sophon.uid") not in needed:
@@ -168,8 +173,10 @@ def tidy(settings: Sophon, project_id: int, needed: Collection[str]) -> None:
                     # somebody is just getting it; the next time it goes
                     if not (is_status(error, 409) or is_status(error, 404)):
                         raise
+                    all_gone = all_gone and is_status(error, 404)
+        return all_gone
 
-    _with_engine(settings, work)
+    return _with_engine(settings, work)
 
 
 def bring(settings: Sophon, spec: DeliverySpec, day: str) -> dict[str, Any]:

@@ -69,6 +69,7 @@ from sophon_hub.actions.projects import (
     edit_project,
     restore_project,
 )
+from sophon_hub.actions.purge import purge_now
 from sophon_hub.errors import SophonError
 from sophon_hub.models import (
     AuditEvent,
@@ -504,6 +505,30 @@ CASES: dict[str, Case] = {
         "grace",
         ("empty_trash grace",),
     ),
+    "purge.purge_now": Case(
+        "ada",
+        "grace",
+        lambda s, a: purge_now(s, a, stage.group(s, "gone"), forms.Confirmation(confirm="gone")),
+        "group:purge",
+        "gone",
+        ("purge_group gone",),
+    ),
+    "purge.purge_now for a project": Case(
+        "ada",
+        "grace",
+        lambda s, a: purge_now(s, a, stage.project(s, "old"), forms.Confirmation(confirm="old")),
+        "project:purge",
+        "old",
+        ("purge_project old",),
+    ),
+    "purge.purge_now for a lab": Case(
+        "ada",
+        "grace",
+        lambda s, a: purge_now(s, a, stage.lab(s, "lost"), forms.Confirmation(confirm="lost")),
+        "lab:purge",
+        "lens/lost",
+        ("purge_lab lost",),
+    ),
     "instance.edit_instance": Case(
         "root",
         "ada",
@@ -518,10 +543,14 @@ HELPERS = {
     "claims.apply_claims",  # the hub itself acts; tests/actions/test_claims.py
     "groups.check_owner_stays",
     "groups.drop_request",
+    "groups.lock_contents",
     "groups.has_expired",
     "groups.lock_for",
     "groups.sync",
     "idempotency.once",  # runs one of the actions
+    "purge.cancel_deletions",  # the hub itself acts; tests/actions/test_purge.py
+    "purge.end_deletion",
+    "purge.finish_purge",
     "people.note_person",  # nobody acts: it writes down what the Hub says
     "slugs.choose_slug",
     # visitors are nobody, and the worker is the hub itself; tests/actions/test_temporary.py
@@ -598,7 +627,8 @@ def named_jobs(session: Session) -> list[str]:
         if noun in ("material", "delivery"):
             named.append(f"{job.kind} {of_material(session, job)}")
             continue
-        about = session.get(Lab if noun == "lab" else ResearchGroup, int(number))
+        kinds = {"lab": Lab, "project": ResearchProject, "group": ResearchGroup}
+        about = session.get(kinds[noun], int(number))
         assert about
         assert job.payload == {f"{noun}_id": about.id}
         named.append(f"{job.kind} {about.slug}")

@@ -194,6 +194,7 @@ FIELDS: dict[type[Form], dict[str, str]] = {
     },
     material_forms.FreshCopy: {"path": "inner path"},
     forms.LockReason: {"reason": "message"},
+    forms.Confirmation: {"confirm": "word"},
     forms.InstanceChanges: {"name": "name", "description": "description"},
     forms.Nothing: {},
 }
@@ -206,6 +207,7 @@ NEEDED: dict[type[Form], dict[str, Any]] = {
     forms.MemberSettings: {"role": "member"},
     material_forms.MaterialSource: {"kind": "folder"},
     material_forms.FreshCopy: {"path": "a"},
+    forms.Confirmation: {"confirm": "a"},
 }
 
 every_form = pytest.mark.parametrize("form", FIELDS, ids=lambda form: form.__name__)

@@ -31,6 +31,7 @@ from sophon_hub.models import (
 )
 from sophon_hub.settings import Sophon
 from sophon_hub.store import materials as store
+from sophon_hub.store.trash import Kind, system_remains
 from tests import make
 from tests.cast import Cast
 
@@ -267,3 +268,26 @@ def test_people_of_one_project_see_only_their_own_delivery(
     found = store.find_delivery(session, cast.actor("grace"), project)
     assert (found.state, found.report) == (DeliveryState.NEVER, None)
     assert session.scalars(select(Material)).all() == []
+
+
+def test_material_goes_with_its_project_and_not_while_it_is_being_published(
+    session: Session, cast: Cast, project: ResearchProject
+) -> None:
+    material = make.material(session, project)
+    make.delivery(session, project, cast.people["grace"])
+    make.material(session, make.project(session, cast.group, "other"))
+    for deleted in (project, cast.group):
+        deleted.deleted_at = deleted.purge_started_at = make.LONG_AGO
+    session.flush()
+    remains = system_remains(session, Kind.PROJECT, project.id)
+    assert remains
+    assert (remains.materials, remains.busy) == ((project.id,), False)
+    of_group = system_remains(session, Kind.GROUP, cast.group.id)
+    assert of_group
+    assert len(of_group.materials) == 2
+    material.state = DatasetState.PREPARING
+    session.flush()
+    for kind, number in ((Kind.PROJECT, project.id), (Kind.GROUP, cast.group.id)):
+        remains = system_remains(session, kind, number)
+        assert remains
+        assert remains.busy

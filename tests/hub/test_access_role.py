@@ -8,7 +8,13 @@ import pytest
 from jupyterhub import orm, roles
 
 from sophon_hub import names
-from sophon_hub.spawner.access import VISITOR_SCOPES, admit_visitor, ensure_role, skip_consent
+from sophon_hub.spawner.access import (
+    VISITOR_SCOPES,
+    admit_visitor,
+    drop_roles_with_groups,
+    ensure_role,
+    skip_consent,
+)
 
 
 @pytest.fixture
@@ -80,6 +86,21 @@ def test_people_already_in_the_group_stay_in_it(db: Any) -> None:
     ensure_role(db, "optics")
 
     assert [user.name for user in orm.Group.find(db, "sophon-optics-people").users] == ["ada"]
+
+
+def test_the_role_goes_with_the_group_of_people_and_others_stay(db: Any) -> None:
+    drop_roles_with_groups()
+    drop_roles_with_groups()
+    ensure_role(db, "optics")
+    ensure_role(db, "acoustics")
+    for name in ("sophon-optics-labs", "sophon-optics-people"):
+        assert orm.Role.find(db, names.hub_role("optics")) is not None
+        db.delete(orm.Group.find(db, name))
+        db.commit()
+    assert [role.name for role in db.query(orm.Role)] == [names.hub_role("acoustics")]
+    ensure_role(db, "optics")
+    role = orm.Role.find(db, names.hub_role("optics"))
+    assert [group.name for group in role.groups] == ["sophon-optics-people"]
 
 
 def test_only_the_lab_itself_is_spared_the_consent_page() -> None:

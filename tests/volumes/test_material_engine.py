@@ -261,19 +261,20 @@ def test_only_the_newest_version_is_kept_and_what_is_in_use(
         LAB_IMAGE, host_config=docker.create_host_config(binds=[f"{volume}:/material:ro"])
     )["Id"]
     try:
-        material.tidy(settings, PROJECT, {new})
+        assert material.tidy(settings, PROJECT, {new}) is False
         assert volumes_of(docker, settings) == {used, new, other}
         assert old not in volumes_of(docker, settings)
     finally:
         docker.remove_container(container)
-    material.tidy(settings, PROJECT, {new})
+    assert material.tidy(settings, PROJECT, {new}) is True
     assert volumes_of(docker, settings) == {new, other}
 
 
 def test_without_containers_there_is_no_material(tmp_path: Path) -> None:
     settings = Sophon(spawner="process", data_dir=str(tmp_path))
     with pytest.raises(VolumeTrouble, match="SOPHON_SPAWNER=docker"):
-        material.tidy(settings, PROJECT, set())
+        material.publish_repository(settings, PROJECT, "0" * 32, "https://h/x", "")
+    assert material.tidy(settings, PROJECT, set()) is True
 
 
 def test_without_an_engine_the_text_says_so(

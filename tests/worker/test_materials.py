@@ -7,6 +7,8 @@ import pytest
 from sqlalchemy import Engine, select
 
 from sophon_hub import names
+from sophon_hub.clock import utcnow
+from sophon_hub.errors import Unavailable
 from sophon_hub.models import (
     DatasetState,
     Delivery,
@@ -15,12 +17,14 @@ from sophon_hub.models import (
     Job,
     Material,
     MaterialKind,
+    ResearchProject,
 )
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import reading, writing
+from sophon_hub.store.trash import Kind
 from sophon_hub.volumes import material as volumes
 from sophon_hub.volumes.helper import VolumeTrouble
-from sophon_hub.worker import materials
+from sophon_hub.worker import materials, trash
 from sophon_hub.worker.context import Context
 from tests import make
 from tests.cast import Cast
@@ -179,3 +183,31 @@ async def test_versions_that_are_needed_are_not_removed(
     await materials.tidy_material(context, project)
     await materials.tidy_material(context, project + 1)
     assert asked == [(project, {OLD, NEW}), (project + 1, set())]
+
+
+class Hub:
+    """Has no servers and forgets whom it is told to."""
+
+    async def server_names(self, _: str) -> list[str]:
+        return []
+
+    async def delete_user(self, _: str) -> None:
+        pass
+
+
+async def test_a_project_goes_for_good_when_nobody_gets_its_material_any_more(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context.hub = Hub()  # type: ignore[assignment]
+    number = row(context, Material).project_id
+    change(context, Material, state=DatasetState.READY)
+    change(context, ResearchProject, deleted_at=utcnow(), purge_started_at=utcnow())
+    asked = answer(monkeypatch, "tidy", False)
+    with pytest.raises(Unavailable, match="just getting"):
+        await trash.purge(Kind.PROJECT)(context, number)
+    answer(monkeypatch, "tidy", True)
+    await trash.purge(Kind.PROJECT)(context, number)
+    assert asked == [(number, ())]
+    with reading(context.engine) as session:
+        for table in (ResearchProject, Material, Delivery):
+            assert session.scalars(select(table)).all() == []

@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_error", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_jobs_key", "jobs", ["key", "id"])
 
@@ -125,11 +126,13 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deleted_by_id", sa.Integer(), nullable=True),
+        sa.Column("purge_started_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["deleted_by_id"], ["people.id"], name=op.f("fk_research_groups_deleted_by_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_research_groups")),
         sa.UniqueConstraint("slug", name=op.f("uq_research_groups_slug")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "join_requests",
@@ -226,6 +229,7 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deleted_by_id", sa.Integer(), nullable=True),
+        sa.Column("purge_started_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["deleted_by_id"], ["people.id"], name=op.f("fk_research_projects_deleted_by_id")
         ),
@@ -237,6 +241,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_research_projects")),
         sa.UniqueConstraint("slug", name=op.f("uq_research_projects_slug")),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         "ix_research_projects_visible",
@@ -284,6 +289,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deleted_by_id", sa.Integer(), nullable=True),
+        sa.Column("purge_started_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["deleted_by_id"], ["people.id"], name=op.f("fk_labs_deleted_by_id")
         ),
@@ -299,6 +305,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_labs")),
         sa.UniqueConstraint("project_id", "slug", name="uq_labs_project_id_slug"),
         sa.UniqueConstraint("uid", name=op.f("uq_labs_uid")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_labs_state", "labs", ["state"])
 
@@ -405,6 +412,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deleted_by_id", sa.Integer(), nullable=True),
+        sa.Column("purge_started_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["deleted_by_id"], ["people.id"], name=op.f("fk_datasets_deleted_by_id")
         ),
@@ -417,6 +425,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_datasets")),
         sa.UniqueConstraint("slug", name=op.f("uq_datasets_slug")),
         sa.UniqueConstraint("uid", name=op.f("uq_datasets_uid")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_datasets_visible", "datasets", ["group_id", "visibility", "deleted_at"])
 

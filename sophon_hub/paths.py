@@ -33,6 +33,11 @@ def lessons() -> Path:
     return Path(__file__).resolve().parent / "static" / "lessons"
 
 
+def lab_package() -> Path:
+    """Directory of the package ``sophon_lab``, for labs that are processes of this machine."""
+    return share_dir() / "images" / "lab"
+
+
 def apache_templates() -> Path:
     """Virtual hosts for the Apache in front."""
     return share_dir() / "deploy" / "apache"

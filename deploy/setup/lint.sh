@@ -11,6 +11,6 @@ check() {
 check "ruff: rules" .venv/bin/ruff check .
 check "ruff: format" .venv/bin/ruff format --check .
 check "mypy: types" .venv/bin/mypy
-check "import-linter: layers" .venv/bin/lint-imports --config setup.cfg
+check "import-linter: layers" env PYTHONPATH=images/lab .venv/bin/lint-imports --config setup.cfg
 check "djlint: templates" "${DJLINT[@]}" --lint
 exit $bad

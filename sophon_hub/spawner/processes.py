@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyterhub.utils import random_port, url_path_join
 
+from sophon_hub import paths
 from sophon_hub.spawner.plan import LaunchPlan, refusal
 from sophon_hub.spawner.project import ProjectMixin
 from sophon_hub.spawner.ready import wait_for_answer
@@ -62,6 +63,11 @@ class ProcessPart(Base):
             sentence = f"The lab did not answer within {settings.start_timeout} seconds."
             raise refusal(sentence, "timeout", 500) from None
         return address
+
+    def get_env(self) -> dict[str, str]:
+        """The environment of the lab, in which its server finds `sophon_lab`."""
+        env = super().get_env()
+        return env | {"PYTHONPATH": str(paths.lab_package())} if self.is_managed else env
 
     async def _check_alive(self) -> None:
         if await self.poll() is not None:

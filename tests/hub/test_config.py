@@ -400,7 +400,7 @@ def test_after_kill_the_next_start_replaces_what_was_left(tmp_path: Path) -> Non
 def test_a_wheel_has_every_page_service_and_migration(tmp_path: Path) -> None:
     source = tmp_path / "source"  # a build leaves files in its directory, and takes old ones
     source.mkdir()
-    for name in ("sophon_hub", "services", "templates"):
+    for name in ("sophon_hub", "services", "templates", "images/lab/sophon_lab"):
         shutil.copytree(REPOSITORY / name, source / name)
     for name in ("setup.cfg", "pyproject.toml"):
         shutil.copy(REPOSITORY / name, source)
@@ -413,7 +413,11 @@ def test_a_wheel_has_every_page_service_and_migration(tmp_path: Path) -> None:
     }
     wanted = {
         str(path.relative_to(REPOSITORY))
-        for folder, pattern in (("templates", "**/*.html"), ("services", "*.py"))
+        for folder, pattern in (
+            ("templates", "**/*.html"),
+            ("services", "*.py"),
+            ("images/lab/sophon_lab", "*.py"),
+        )
         for path in (REPOSITORY / folder).glob(pattern)
     }
     assert packed == wanted
@@ -434,3 +438,4 @@ def test_pages_and_services_are_found_where_pip_puts_them(
     assert paths.hub_templates() == share / "templates" / "hub"
     assert paths.portal_templates() == share / "templates" / "portal"
     assert paths.service_script("worker") == share / "services" / "worker.py"
+    assert paths.lab_package() == share / "images" / "lab"

@@ -255,11 +255,13 @@ def delivery(
     message: str = "",
     version: int = 1,
     undo: bool = True,
+    on_start: bool = False,
     **files: list[tuple[str, str]],
 ) -> Delivery:
     row = Delivery(
         project=project,
         person=person,
+        on_start=on_start,
         state=state,
         verb=verb,
         message=message,

@@ -27,6 +27,12 @@ class MaterialSource(Form):
     branch: Message = ""
 
 
+class DeliveryWish(Form):
+    """Whether new material is brought whenever one's lab starts."""
+
+    on_start: bool
+
+
 class FreshCopy(Form):
     """A file of the material to bring once more."""
 

@@ -4,7 +4,7 @@ from sqlalchemy.orm import Session
 
 from sophon_hub import audit, clock, jobs, names
 from sophon_hub.actions.labs import check_unlocked
-from sophon_hub.actions.material_forms import FreshCopy, MaterialSource
+from sophon_hub.actions.material_forms import DeliveryWish, FreshCopy, MaterialSource
 from sophon_hub.errors import Conflict, Invalid, NotFound
 from sophon_hub.models import (
     DatasetState,
@@ -128,6 +128,26 @@ def undo_delivery(
 ) -> Delivery:
     """Have put back what getting material replaced, except what was changed since."""
     return _ask(session, actor, project, DeliveryVerb.UNDO, settings)
+
+
+def wish_delivery(
+    session: Session, actor: Actor, project: ResearchProject, form: DeliveryWish
+) -> Delivery:
+    """Have what is new brought whenever one's lab starts, or no longer."""
+    lab = personal_store.lock_own(session, actor)
+    store.get_material(session, actor, project)
+    delivery = store.find_delivery(session, actor, project)
+    delivery.on_start = form.on_start
+    session.add(delivery)
+    audit.record(
+        session,
+        actor,
+        "personal:material-on-start",
+        lab,
+        project=project.slug,
+        on_start=form.on_start,
+    )
+    return delivery
 
 
 def _ask(

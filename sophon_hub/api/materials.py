@@ -6,7 +6,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from sophon_hub.actions import materials as actions
-from sophon_hub.actions.material_forms import FreshCopy, MaterialSource
+from sophon_hub.actions.material_forms import DeliveryWish, FreshCopy, MaterialSource
 from sophon_hub.api.base import ApiHandler, Json
 from sophon_hub.api.objects import Time
 from sophon_hub.api.operation import operation, operation_with
@@ -55,6 +55,7 @@ class DeliveredFile(TypedDict):
 class Delivery(TypedDict):
     """What of the material was last brought into the caller's home."""
 
+    on_start: Annotated[bool, Field(description="Brought whenever the caller's lab starts.")]
     state: DeliveryState
     verb: DeliveryVerb
     path: Annotated[str, Field(description="Of a fresh copy: of which file.")]
@@ -149,6 +150,16 @@ class DeliveryAPI(ApiHandler):
             return present.delivery(actions.get_material(session, actor, project, settings))
 
         self.answer(await self.act(work), 202)
+
+    @operation_with(DeliveryWish, {200: Delivery})
+    async def patch(self, form: DeliveryWish, slug: str) -> None:
+        """Have what is new brought whenever one's lab starts, or no longer."""
+
+        def work(session: Session, actor: Actor) -> Json:
+            project = _project(session, actor, slug)
+            return present.delivery(actions.wish_delivery(session, actor, project, form))
+
+        self.answer(await self.act(work))
 
 
 class FreshCopyAPI(ApiHandler):

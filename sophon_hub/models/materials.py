@@ -45,7 +45,8 @@ class Material(Base):
 class Delivery(Base):
     """What was last brought, or is to be brought, from a project's material into a home.
 
-    ``verb`` and ``path`` say what was asked for. ``report`` has what became of each file; see
+    ``on_start``: what is new is brought whenever the person's lab starts. ``verb`` and ``path`` say
+    what was asked for. ``report`` has what became of each file; see
     `volumes.material`. ``version`` is that of the material when it was brought.
     """
 
@@ -55,6 +56,7 @@ class Delivery(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(ForeignKey("research_projects.id", ondelete="CASCADE"))
     person_id: Mapped[int] = mapped_column(ForeignKey("people.id", ondelete="CASCADE"), index=True)
+    on_start: Mapped[bool] = mapped_column(default=False)
     state: Mapped[DeliveryState] = mapped_column(text_enum(DeliveryState))
     verb: Mapped[DeliveryVerb] = mapped_column(text_enum(DeliveryVerb))
     path: Mapped[str] = mapped_column(Text, default="")

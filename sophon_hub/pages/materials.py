@@ -2,7 +2,7 @@
 
 from sophon_hub.actions import materials as actions
 from sophon_hub.actions.forms import Nothing
-from sophon_hub.actions.material_forms import FreshCopy, MaterialSource
+from sophon_hub.actions.material_forms import DeliveryWish, FreshCopy, MaterialSource
 from sophon_hub.errors import Conflict, Invalid
 from sophon_hub.models import MaterialKind, ResearchProject
 from sophon_hub.pages.base import FormState, PageHandler, Values
@@ -70,12 +70,14 @@ class MaterialPage(PageHandler):
             await self.show("materials/show.html", form.status, **values)
 
     async def post(self, slug: str) -> None:
-        """Press a button: get, fresh, undo, publish, remove."""
+        """Press a button: get, fresh, on-start, undo, publish, remove."""
         typed, settings = self.typed(), self.portal.settings
         button = typed.get("action", "")
         try:
             if button == "fresh":
                 fresh = self.form(FreshCopy)
+            elif button == "on-start":
+                wish = self.form(DeliveryWish)
             else:
                 self.form(Nothing)
 
@@ -85,6 +87,8 @@ class MaterialPage(PageHandler):
                     actions.get_material(session, actor, project, settings)
                 elif button == "fresh":
                     actions.get_fresh_copy(session, actor, project, fresh, settings)
+                elif button == "on-start":
+                    actions.wish_delivery(session, actor, project, wish)
                 elif button == "undo":
                     actions.undo_delivery(session, actor, project, settings)
                 elif button == "publish":

@@ -1,5 +1,6 @@
 """Reads of course material, and of what of it was brought into people's homes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from sophon_hub.models import (
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import require_person
 from sophon_hub.policy.visibility import visible_projects
+from sophon_hub.store.people import find_actor
 
 
 def find_material(session: Session, actor: Actor, project: ResearchProject) -> Material | None:
@@ -69,8 +71,33 @@ def find_delivery(session: Session, actor: Actor, project: ResearchProject) -> D
         verb=DeliveryVerb.GET,
         path="",
         message="",
+        on_start=False,
         asked_at=clock.utcnow(),
     )
+
+
+def system_due_at_start(session: Session, lab: PersonalLab) -> Sequence[Delivery]:
+    """What somebody wants brought when their lab starts, and does not have the newest version of.
+
+    Only of projects that they still see. The lab's person has to be loaded.
+    """
+    person, now = lab.person, clock.utcnow()
+    actor = find_actor(session, person.username, is_admin=person.is_admin, via="system", now=now)
+    query = (
+        select(Delivery)
+        .join(Delivery.project)
+        .join(Material, Material.project_id == Delivery.project_id)
+        .where(
+            Delivery.person_id == person.id,
+            Delivery.on_start,
+            Delivery.state != DeliveryState.WAITING,
+            visible_projects(actor or Actor()),
+            ResearchProject.deleted_at.is_(None),
+            Material.uid.is_not(None),
+            Delivery.version.is_distinct_from(Material.version),
+        )
+    )
+    return session.scalars(query.order_by(Delivery.id)).all()
 
 
 def system_material(session: Session, project_id: int) -> Material | None:

@@ -32,6 +32,7 @@ def delivery(row: Delivery) -> Json:
     """What of a project's material was brought into the caller's home."""
     report = row.report or {"counts": {}, "files": {}, "undo": False}
     return {
+        "on_start": row.on_start,
         "state": row.state,
         "verb": row.verb,
         "path": row.path,

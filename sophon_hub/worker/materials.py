@@ -15,6 +15,7 @@ from sophon_hub.models import (
     DeliveryVerb,
     Material,
     MaterialKind,
+    PersonalLab,
 )
 from sophon_hub.store import materials as store
 from sophon_hub.store.engine import Session
@@ -79,6 +80,17 @@ async def tidy_material(context: Context, project_id: int) -> None:
     except VolumeTrouble as error:
         # they go with the next version
         log.warning("cannot remove old material of project %s: %s", project_id, error)
+
+
+def enqueue_for_start(session: Session, lab: PersonalLab) -> None:
+    """Have brought what somebody wants when their lab, which has just started, starts."""
+    if lab.clean_up:
+        return
+    for delivery in store.system_due_at_start(session, lab):
+        delivery.state, delivery.verb, delivery.path = DeliveryState.WAITING, DeliveryVerb.GET, ""
+        delivery.message, delivery.asked_at = "", utcnow()
+        number = delivery.id
+        jobs.enqueue(session, "deliver_material", f"delivery:{number}", delivery_id=number)
 
 
 async def deliver_material(context: Context, delivery_id: int) -> None:

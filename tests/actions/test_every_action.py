@@ -95,6 +95,7 @@ FOLDER = material_forms.MaterialSource(kind=MaterialKind.FOLDER, lab="bench", fo
 REPOSITORY = material_forms.MaterialSource(
     kind=MaterialKind.REPOSITORY, url="https://git.example.org/course.git"
 )
+WISH = material_forms.DeliveryWish(on_start=True)
 FRESH = material_forms.FreshCopy(path="week1/intro.ipynb")
 Do = Callable[[Session, Actor], Any]
 
@@ -465,6 +466,13 @@ CASES: dict[str, Case] = {
         "personal:material-fresh",
         "grace",
         ("deliver_material grace",),
+    ),
+    "materials.wish_delivery": Case(
+        "grace",
+        "guest",
+        lambda s, a: materials.wish_delivery(s, a, stage.project(s), WISH),
+        "personal:material-on-start",
+        "grace",
     ),
     "materials.undo_delivery": Case(
         "grace",

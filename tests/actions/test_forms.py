@@ -192,6 +192,7 @@ FIELDS: dict[type[Form], dict[str, str]] = {
         "url": "message",
         "branch": "message",
     },
+    material_forms.DeliveryWish: {"on_start": "truth"},
     material_forms.FreshCopy: {"path": "inner path"},
     forms.LockReason: {"reason": "message"},
     forms.Confirmation: {"confirm": "word"},
@@ -206,6 +207,7 @@ NEEDED: dict[type[Form], dict[str, Any]] = {
     forms.Publication: {"name": "A", "folder": "a"},
     forms.MemberSettings: {"role": "member"},
     material_forms.MaterialSource: {"kind": "folder"},
+    material_forms.DeliveryWish: {"on_start": True},
     material_forms.FreshCopy: {"path": "a"},
     forms.Confirmation: {"confirm": "a"},
 }

@@ -210,13 +210,29 @@ async def test_guests_are_asked_to_sign_in_to_get_it(taught: Site):
     assert not {"get", "undo", "fresh"} & doors(page)
 
 
+async def test_new_material_can_be_had_whenever_the_lab_starts(taught: Site):
+    barbara = taught.browser("barbara")
+    for wish, other in (("true", ""), ("", "true")):
+        page = soup_of(await barbara.get(PAGE))
+        assert page.select_one("input[name=on_start]")["value"] == wish
+        fields = {"action": "on-start", "on_start": wish}
+        assert landed(await send(barbara, PAGE, **fields)) == PAGE
+        page = soup_of(await barbara.get(PAGE))
+        assert page.select_one("input[name=on_start]")["value"] == other
+    refused = await send(barbara, PAGE, action="on-start", on_start="perhaps")
+    assert refused.status == 422
+    grace = taught.client("grace")
+    assert (await grace.get(f"{MATERIAL}/delivery")).json["on_start"] is False
+    assert (await grace.patch(f"{MATERIAL}/delivery", {"on_start": True})).json["on_start"] is True
+
+
 async def test_who_has_no_home_is_sent_to_their_lab(taught: Site):
     with taught.rows() as session:
         for lab in session.scalars(select(PersonalLab)):
             lab.home_uid = None
     page = await taught.browser("barbara").get(PAGE)
     assert "Start it once" in soup_of(page).get_text()
-    assert "lab" in doors(page)
+    assert {"lab", "on-start"} <= doors(page)
     assert "get" not in doors(page)
 
 

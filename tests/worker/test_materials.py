@@ -1,5 +1,6 @@
 """What the worker does about course material, when it works and when it does not."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from sqlalchemy import Engine, select
 from sophon_hub import names
 from sophon_hub.clock import utcnow
 from sophon_hub.errors import Unavailable
+from sophon_hub.hub import Server
 from sophon_hub.models import (
     DatasetState,
     Delivery,
@@ -17,15 +19,19 @@ from sophon_hub.models import (
     Job,
     Material,
     MaterialKind,
+    Membership,
+    PersonalLab,
     ResearchProject,
 )
 from sophon_hub.settings import Sophon
+from sophon_hub.store import personal
 from sophon_hub.store.engine import reading, writing
 from sophon_hub.store.trash import Kind
 from sophon_hub.volumes import material as volumes
 from sophon_hub.volumes.helper import VolumeTrouble
 from sophon_hub.worker import materials, trash
 from sophon_hub.worker.context import Context
+from sophon_hub.worker.reconcile import watch
 from tests import make
 from tests.cast import Cast
 
@@ -211,3 +217,65 @@ async def test_a_project_goes_for_good_when_nobody_gets_its_material_any_more(
     with reading(context.engine) as session:
         for table in (ResearchProject, Material, Delivery):
             assert session.scalars(select(table)).all() == []
+
+
+class Account:
+    """The Hub's answer about Grace, whose lab she has started there."""
+
+    username = "grace"
+    servers = (Server("grace", "", ready=True, pending=None, stopped=False, last_activity=None),)
+
+
+class HubWithGrace(Hub):
+    async def accounts(self, *, active_only: bool) -> AsyncIterator[Any]:
+        assert active_only
+        yield Account()
+
+
+@pytest.mark.parametrize(
+    ("of_delivery", "of_material", "brought"),
+    [
+        ({"version": 0}, {}, True),
+        ({"version": None, "state": DeliveryState.NEVER, "report": None}, {}, True),
+        ({"version": 0, "state": DeliveryState.FAILED}, {}, True),
+        ({"version": 0, "on_start": False}, {}, False),
+        ({"version": 1}, {}, False),
+        ({"version": 0}, {"uid": None}, False),
+        ({"version": 0, "state": DeliveryState.WAITING}, {}, False),
+    ],
+)
+async def test_what_is_new_is_brought_when_a_lab_starts_to_who_wants_that(
+    context: Context, of_delivery: dict[str, Any], of_material: dict[str, Any], brought: bool
+) -> None:
+    wish = {"on_start": True, "state": DeliveryState.DONE, "verb": DeliveryVerb.UNDO, "path": "a"}
+    change(context, Delivery, **wish | of_delivery)
+    change(context, Material, **of_material)
+    context.hub = HubWithGrace()  # type: ignore[assignment]
+    for _ in range(2):
+        await watch(context)
+    with reading(context.engine) as session:
+        kinds = [job.kind for job in session.scalars(select(Job))]
+    assert kinds == (["deliver_material"] if brought else [])
+    if brought:
+        after = row(context, Delivery)
+        assert (after.state, after.verb, after.path) == ("waiting", "get", "")
+
+
+@pytest.mark.parametrize(
+    ("table", "values"),
+    [
+        (PersonalLab, {"clean_up": True}),
+        (ResearchProject, {"deleted_at": utcnow()}),
+        (Membership, {"expires_at": make.LONG_AGO}),
+    ],
+)
+async def test_nothing_is_brought_to_who_may_not_have_it_any_more_or_cleans_up(
+    context: Context, table: type[Any], values: dict[str, Any]
+) -> None:
+    change(context, Delivery, on_start=True, state=DeliveryState.DONE, version=0)
+    change(context, table, **values)
+    with writing(context.engine) as session:
+        number = session.scalars(select(PersonalLab.id)).one()
+        materials.enqueue_for_start(session, personal.system_personal_lab(session, number))
+    with reading(context.engine) as session:
+        assert session.scalars(select(Job)).all() == []

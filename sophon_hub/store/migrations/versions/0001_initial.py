@@ -470,6 +470,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("project_id", sa.Integer(), nullable=False),
         sa.Column("person_id", sa.Integer(), nullable=False),
+        sa.Column("on_start", sa.Boolean(), nullable=False),
         sa.Column(
             "state",
             sa.Enum(

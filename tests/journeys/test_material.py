@@ -37,11 +37,6 @@ def publish_folder(page: Page, project: str) -> None:
     expect(page.get_by_text("version 1", exact=True)).to_be_visible(timeout=SLOW)
 
 
-def get_material(page: Page) -> None:
-    page.get_by_role("button", name="Get material").click()
-    expect(page.get_by_text("Last time:")).to_be_visible(timeout=SLOW)
-
-
 def test_a_student_gets_what_is_new_and_keeps_what_is_their_own(
     site: Site, browser: Browser, workplace: Workplace, engine_client: APIClient
 ):
@@ -61,10 +56,10 @@ def test_a_student_gets_what_is_new_and_keeps_what_is_their_own(
         barbara.goto(address)
         expect(barbara.get_by_text("Start it once")).to_be_visible()
         keep_picture(barbara, "material-no-home")
+        barbara.get_by_role("button", name="Bring it whenever my lab starts").click()
+        expect(barbara.get_by_role("button", name="Do not bring it")).to_be_visible()
         student.start("me/lab")
-        barbara.goto(address)
-        get_material(barbara)
-        expect(barbara.get_by_role("heading", name="Added")).to_be_visible()
+        expect(barbara.get_by_role("heading", name="Added")).to_be_visible(timeout=SLOW)
         keep_picture(barbara, "material-added")
         assert run_in(engine_client, own, f"cat ~/{project}/week1/sheet.ipynb") == "task\n"
         run_in(engine_client, own, f"echo solved > ~/{project}/week1/sheet.ipynb")

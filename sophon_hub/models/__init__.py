@@ -8,6 +8,7 @@ from sophon_hub.models.groups import JoinRequest, Membership, ResearchGroup
 from sophon_hub.models.instance import Instance
 from sophon_hub.models.jobs import IdempotencyKey, Job, WorkerHeartbeat
 from sophon_hub.models.labs import Lab
+from sophon_hub.models.materials import Delivery, Material
 from sophon_hub.models.people import Person
 from sophon_hub.models.personal import PersonalLab
 from sophon_hub.models.projects import ResearchProject
@@ -16,7 +17,10 @@ from sophon_hub.models.vocabulary import (
     AccessMode,
     DatasetKind,
     DatasetState,
+    DeliveryState,
+    DeliveryVerb,
     LabState,
+    MaterialKind,
     MemberRole,
     MembershipSource,
     TemporaryState,
@@ -31,6 +35,9 @@ __all__ = [
     "Dataset",
     "DatasetKind",
     "DatasetState",
+    "Delivery",
+    "DeliveryState",
+    "DeliveryVerb",
     "IdempotencyKey",
     "Instance",
     "Job",
@@ -38,6 +45,8 @@ __all__ = [
     "Lab",
     "LabState",
     "LocalAccount",
+    "Material",
+    "MaterialKind",
     "MemberRole",
     "Membership",
     "MembershipSource",

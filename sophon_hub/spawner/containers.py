@@ -17,8 +17,7 @@ from requests.exceptions import RequestException
 from sophon_hub import names
 from sophon_hub.settings import BadSetting
 from sophon_hub.spawner import homes, records
-from sophon_hub.spawner.guard import GATE
-from sophon_hub.spawner.networks import GuardFailed, LabNetworks, ensure_networks, protect
+from sophon_hub.spawner.networks import LabNetworks, ensure_networks
 from sophon_hub.spawner.plan import LaunchPlan, refusal
 from sophon_hub.spawner.project import PULL_SECONDS
 from sophon_hub.spawner.pull import PullCancelled, has_image, pull
@@ -26,7 +25,9 @@ from sophon_hub.spawner.ready import rehearse, wait_for_answer
 from sophon_hub.spawner.upkeep import ContainerUpkeep
 from sophon_hub.volumes import datasets, engine
 from sophon_hub.volumes import homes as volumes
+from sophon_hub.volumes.guard import GATE
 from sophon_hub.volumes.helper import VolumeTrouble
+from sophon_hub.volumes.protection import GuardFailed, protect
 
 CREATE_ATTEMPTS = 3
 CPU_SHARES = 256  # a quarter of what other programs get: labs that calculate leave the Hub its part

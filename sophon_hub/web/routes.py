@@ -10,6 +10,7 @@ USERNAME = "([^/]{1,600})"
 _GROUP = f"api/v1/groups/{SLUG}"
 _PROJECT = f"api/v1/projects/{SLUG}"
 _LAB = f"{_PROJECT}/labs/{SLUG}"
+_MATERIAL = f"{_PROJECT}/material"
 _DATASET = f"api/v1/datasets/{SLUG}"
 _MY_LAB = "api/v1/me/lab"
 
@@ -65,6 +66,11 @@ API_ROUTES = [
     (f"{_PROJECT}/purge", "sophon_hub.api.projects.ProjectPurgeAPI", "api-project-purge"),
     (f"{_PROJECT}/explain", "sophon_hub.api.projects.ProjectExplainAPI", "api-project-explain"),
     (f"{_PROJECT}/events", "sophon_hub.api.projects.ProjectEventsAPI", "api-project-events"),
+    (_MATERIAL, "sophon_hub.api.materials.MaterialAPI", "api-material"),
+    (f"{_MATERIAL}/publish", "sophon_hub.api.materials.MaterialPublishAPI", "api-material-publish"),
+    (f"{_MATERIAL}/delivery", "sophon_hub.api.materials.DeliveryAPI", "api-material-delivery"),
+    (f"{_MATERIAL}/delivery/fresh", "sophon_hub.api.materials.FreshCopyAPI", "api-material-fresh"),
+    (f"{_MATERIAL}/delivery/undo", "sophon_hub.api.materials.DeliveryUndoAPI", "api-material-undo"),
     (f"{_PROJECT}/labs", "sophon_hub.api.labs.LabsAPI", "api-labs"),
     (_LAB, "sophon_hub.api.labs.LabAPI", "api-lab"),
     (f"{_LAB}/start", "sophon_hub.api.labs.LabStartAPI", "api-lab-start"),
@@ -132,6 +138,8 @@ PAGE_ROUTES: list[tuple[str, str, str]] = [
     (f"{_PROJECT_PAGE}/purge", f"{_PAGES}.purge.PurgeProjectPage", "project-purge"),
     (f"{_PROJECT_PAGE}/trash", f"{_PAGES}.projects.ProjectTrashPage", "project-trash"),
     (f"{_PROJECT_PAGE}/events", f"{_PAGES}.events.ProjectEventsPage", "project-events"),
+    (f"{_PROJECT_PAGE}/material", f"{_PAGES}.materials.MaterialPage", "material"),
+    (f"{_PROJECT_PAGE}/material/edit", f"{_PAGES}.materials.EditMaterialPage", "material-edit"),
     (f"{_PROJECT_PAGE}/labs/new", f"{_PAGES}.labs.NewLabPage", "lab-new"),
     (_LAB_PAGE, f"{_PAGES}.labs.LabPage", "lab"),
     (f"{_LAB_PAGE}/edit", f"{_PAGES}.labs.EditLabPage", "lab-edit"),

@@ -3,9 +3,11 @@
 from jupyter_server.extension.application import ExtensionApp
 from traitlets import Unicode
 
-from sophon_lab import access
+from sophon_lab import access, saving
 
-PARTS = (access,)
+saving.install()  # the collaboration is loaded before what is below
+
+PARTS = (access, saving)
 """Modules with ``load(app)`` and ``async start(app)``; one that fails ends the server."""
 
 

@@ -1,6 +1,7 @@
 """Nothing that people type is lost: while they type, and however their lab comes to its end."""
 
 import asyncio
+import fcntl
 import json
 import os
 import resource
@@ -322,6 +323,18 @@ async def test_a_lab_that_hangs_is_stopped_in_time(
     await aside(lab.stop)
 
     assert time.monotonic() - begin < STOP_SECONDS
+
+
+def test_two_labs_never_serve_the_same_files(lab: HubLab) -> None:
+    lab.stop()
+    with home(lab).joinpath(".local/share/sophon/lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # as a lab does that has not ended
+
+        assert lab.request_start().status_code in (202, 500)
+        lab.wait_until_stopped()
+
+    assert "Another lab runs on" in lab.hub.log()
+    lab.start()
 
 
 def flush(lab: HubLab) -> requests.Response:

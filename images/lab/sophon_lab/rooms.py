@@ -18,6 +18,7 @@ from tornado.web import HTTPError
 from sophon_lab.files import ChangedOnDisk, Stamp, expecting, free_name, sync_folder
 from sophon_lab.merging import document_of, edit_to, is_lost
 from sophon_lab.store import LabStore
+from sophon_lab.troubles import sentence
 
 LONGEST_DELAY = 5.0
 """Seconds after which an edit is saved at the latest, however people go on typing."""
@@ -154,7 +155,7 @@ class LabRoom(DocumentRoom):
             async with self._save_lock:
                 await self._write_or_merge()
         except Exception as error:
-            self._emit(LogLevel.ERROR, None, _sentence(self.path, error))
+            self._emit(LogLevel.ERROR, None, sentence(self.path, error))
             self._save_at(asyncio.get_running_loop().time() + LONGEST_DELAY)
             raise
         self._emit(LogLevel.INFO, "save", "Content saved.")
@@ -301,17 +302,3 @@ def _untrusted(content: Any) -> Any:
     for cell in cells:
         cell["metadata"] = {**cell["metadata"], "trusted": None}
     return {**content, "cells": cells}
-
-
-def _sentence(path: str, error: Exception) -> str:
-    """What people are told: which file, and what to do about it."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, OSError):
-        cause = cause.__cause__ or cause.__context__
-    if cause is not None and cause.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return (
-            f"{path} could not be saved: there is no space left. Delete files you do not need;"
-            " it is saved as soon as there is room. Until then do not close this page."
-        )
-    detail = getattr(error, "log_message", None) or str(error)
-    return f"{path} could not be saved: {detail}. It is tried again every few seconds."

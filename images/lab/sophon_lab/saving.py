@@ -10,12 +10,14 @@ import os
 import threading
 import time
 from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_server_ydoc import app as collaboration
 from jupyter_server_ydoc import handlers
 
 from sophon_lab import files
+from sophon_lab.homes import take_home
 from sophon_lab.messages import MessageHandler
 from sophon_lab.rooms import LabRoom
 from sophon_lab.store import LabStore
@@ -55,7 +57,8 @@ def install() -> None:
 
 
 def load(app: "SophonLab") -> None:
-    """Add the handlers of this part."""
+    """Make sure that nobody else saves these files, and add the handlers of this part."""
+    take_home(Path.home(), app.log)
     options = {"message_key": app.message_key}
     app.handlers.append((r"/sophon/flush", FlushHandler, options))
 

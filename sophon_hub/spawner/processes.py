@@ -64,9 +64,12 @@ class ProcessPart(Base):
         return address
 
     def get_env(self) -> dict[str, str]:
-        """The environment of the lab, in which its server finds `sophon_lab`."""
+        """The environment of the lab, in which its server finds `sophon_lab`, and what it shows."""
         env = super().get_env()
-        return env | {"PYTHONPATH": str(paths.lab_package())} if self.is_managed else env
+        if self.is_managed:
+            package = paths.lab_package()
+            env |= {"PYTHONPATH": str(package), "JUPYTER_PATH": str(package / "share")}
+        return env
 
     async def _check_alive(self) -> None:
         if await self.poll() is not None:

@@ -25,7 +25,7 @@ from sophon_lab.store import LabStore
 if TYPE_CHECKING:
     from sophon_lab.extension import SophonLab
 
-END_SECONDS = 1.0
+END_SECONDS = 0.3
 """Time that threads have to end after the main one has: some never do (sqlite-anyio's)."""
 
 SIGNAL_SECONDS = 6.0

@@ -9,8 +9,8 @@ def sentence(path: str, error: Exception) -> str:
     """What people are told: which file, and what to do about it."""
     if any(_is_full(cause) for cause in _causes(error)):
         return (
-            f"{path} could not be saved: there is no space left. Delete files you do not need;"
-            " it is saved as soon as there is room. Until then do not close this page."
+            f"{path} could not be saved: there is no space left. Delete files; it is saved as"
+            " soon as there is room."
         )
     detail = getattr(error, "log_message", None) or str(error)
     return f"{path} could not be saved: {detail}. It is tried again every few seconds."

@@ -9,7 +9,7 @@ from sophon_hub.hub import HubClient
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import make_engine
 from sophon_hub.worker.context import Context
-from sophon_hub.worker.runner import Runner
+from sophon_hub.worker.parts import run_worker
 
 
 async def main() -> None:
@@ -20,10 +20,8 @@ async def main() -> None:
     settings = Sophon.load()
     token, api_url = os.environ["JUPYTERHUB_API_TOKEN"], os.environ["JUPYTERHUB_API_URL"]
     async with HubClient(api_url, token) as hub:
-        runner = Runner(
-            Context(make_engine(settings.database_url), hub, settings), settings.reconcile_seconds
-        )
-        work = asyncio.create_task(runner.run())
+        context = Context(make_engine(settings.database_url), hub, settings)
+        work = asyncio.create_task(run_worker(context, settings))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, work.cancel)
         await asyncio.wait([work])

@@ -85,6 +85,10 @@ class Addresses:
         """Address of a person's own lab."""
         return self.server_origin(username) + self.base_url + names.personal_path(username)
 
+    def temporary_lab(self, name: str) -> str:
+        """Address at which a visitor enters a temporary lab."""
+        return self.server_origin(name) + self.base_url + names.temporary_path(name)
+
     @property
     def all_servers(self) -> str:
         """What matches the origin of every server, for a Content-Security-Policy; else empty."""

@@ -20,7 +20,7 @@ from sophon_hub.authenticator.first_accounts import prepare_accounts
 from sophon_hub.hub_name import HubName
 from sophon_hub.secret_files import read_or_make_secret
 from sophon_hub.settings import BadSetting, Sophon
-from sophon_hub.spawner import describe_images, ensure_networks, use_settings
+from sophon_hub.spawner import describe_images, ensure_networks, use_settings, visitors_image
 from sophon_hub.store import schema
 
 WORKER = "sophon-worker"
@@ -83,6 +83,8 @@ def _find_images(settings: Sophon) -> None:
     """Let images say by themselves what they are; from here on, the setting is complete."""
     if settings.spawner == "docker":
         settings.images = describe_images(settings)
+        if settings.temporary_image_name == settings.default_image:
+            settings.temporary_image = settings.temporary_image or visitors_image()
     settings.images_given = True
     settings.check_images()
 
@@ -192,6 +194,7 @@ def _wire_addresses(c: Config, settings: Sophon, addresses: Addresses) -> None:
 
 def _wire_access(c: Config, settings: Sophon) -> None:
     accounts, personal = names.ALL_ACCOUNTS_GROUP, names.PERSONAL_GROUP
+    visitors = names.TEMPORARY_GROUP
     c.JupyterHub.authenticator_class = make_authenticator(settings.authenticator)
     if settings.admin_user:
         c.Authenticator.admin_users = {settings.admin_user}
@@ -199,7 +202,8 @@ def _wire_access(c: Config, settings: Sophon) -> None:
     kinds = [kind.__name__ for kind in c.JupyterHub.authenticator_class.mro()]
     if not any(c[name].get("manage_groups") for name in kinds if name in c):
         # else the Hub refuses groups in its configuration, and the worker makes this one
-        c.JupyterHub.load_groups = {group: {"users": []} for group in (accounts, personal)}
+        groups = (accounts, personal, visitors)
+        c.JupyterHub.load_groups = {group: {"users": []} for group in groups}
     c.JupyterHub.load_roles = [
         {
             "name": "sophon-portal",
@@ -222,6 +226,8 @@ def _wire_access(c: Config, settings: Sophon) -> None:
                 f"servers!group={accounts}",
                 f"delete:servers!group={accounts}",
                 f"servers!group={personal}",
+                f"servers!group={visitors}",
+                f"delete:servers!group={visitors}",
                 "read:servers",
             ],
             "services": [WORKER],

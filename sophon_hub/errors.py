@@ -51,6 +51,10 @@ class Unavailable(SophonError):
         self.retry_after = retry_after
 
 
+class TooMany(Unavailable):
+    """The same somebody asked too often; after ``retry_after`` seconds there is room again."""
+
+
 @dataclass(frozen=True)
 class FieldError:
     """One field of a request and what is wrong with it."""

@@ -94,6 +94,19 @@ class HubClient:
         """Make a hub user."""
         await self._call("POST", _path("users", username), fine={HTTPStatus.CONFLICT})
 
+    async def delete_user(self, username: str) -> None:
+        """Remove a hub user whose servers are stopped, with all its tokens and shares."""
+        await self._call("DELETE", _path("users", username), fine={HTTPStatus.NOT_FOUND})
+
+    async def server_names(self, username: str) -> list[str]:
+        """All servers of a hub user, stopped ones included; none when there is no such user."""
+        status, user = await self._call(
+            "GET",
+            _path("users", username) + "?include_stopped_servers=1",
+            fine={HTTPStatus.NOT_FOUND},
+        )
+        return [] if status == HTTPStatus.NOT_FOUND else sorted(user["servers"])
+
     async def make_group(self, name: str) -> None:
         """Make a hub group."""
         await self._call("POST", _path("groups", name), {}, fine={HTTPStatus.CONFLICT})
@@ -106,6 +119,10 @@ class HubClient:
     async def groups(self) -> dict[str, set[str]]:
         """All hub groups with the names of their users."""
         return {group["name"]: set(group["users"]) async for group in self._pages("groups")}
+
+    async def delete_group(self, name: str) -> None:
+        """Remove a hub group."""
+        await self._call("DELETE", _path("groups", name), fine={HTTPStatus.NOT_FOUND})
 
     async def add_to_group(self, name: str, usernames: Collection[str]) -> None:
         """Put users into a hub group; all of them must exist."""

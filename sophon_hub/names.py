@@ -37,6 +37,18 @@ ALL_ACCOUNTS_GROUP = "sophon-accounts"
 PERSONAL_GROUP = "sophon-personal"
 """Hub group of the people whose personal labs the worker starts and stops for them."""
 
+TEMPORARY_GROUP = "sophon-temporary"
+"""Hub group of the accounts behind temporary labs; the worker's hub role is filtered to it."""
+
+VISITOR_ROLE = "sophon-visitor"
+"""Hub role of those accounts: their own server, and nothing else of the Hub."""
+
+VISIT_COOKIE = "sophon-visit"
+"""By this cookie the portal recognises the visitor of a temporary lab."""
+
+ENTRY_COOKIE = "sophon-visit-entry"
+"""The same where the Hub lets visitors into their lab; a browser sends each to one place only."""
+
 MAX_PATH = 1000
 
 MAX_USERNAME = 255
@@ -124,6 +136,21 @@ def host_label(username: str) -> str:
     if len(username) <= MAX_HOST_LABEL and _PLAIN_LABEL.fullmatch(username):
         return username
     return f"u--{hashlib.sha256(username.encode()).hexdigest()[:32]}"
+
+
+def new_temporary() -> str:
+    """A hub user for one temporary lab; the name is never used twice, and cannot be guessed."""
+    return TEMPORARY_PREFIX + uuid.uuid4().hex
+
+
+def is_temporary(username: str) -> bool:
+    """Whether this hub user stands for a temporary lab."""
+    return username.startswith(TEMPORARY_PREFIX)
+
+
+def temporary_path(username: str) -> str:
+    """Path below the Hub's base URL at which a visitor enters the temporary lab."""
+    return f"user/{username}/lab"
 
 
 def people_group(group_slug: str) -> str:

@@ -22,6 +22,11 @@ def refuse_unsafe(settings: Sophon, c: Config, host: str | None = None) -> None:
         BadSetting: with a sentence that says what to set.
     """
     settings.check_images()
+    if settings.spawner == "process" and settings.temporary_labs:
+        raise BadSetting(
+            "With SOPHON_SPAWNER=process anybody could run programs as the hub's own user. Set"
+            " SOPHON_TEMPORARY_LABS=false or SOPHON_SPAWNER=docker."
+        )
     Addresses.of(settings)
     if settings.hub_database_url == settings.database_url:
         raise BadSetting(

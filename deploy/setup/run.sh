@@ -17,6 +17,8 @@ deploy/setup/proxy.sh
 .venv/bin/sophon-hub migrate
 .venv/bin/sophon-hub seed-demo
 
+# visitors get containers or nothing
+[ "$spawner" = process ] || export SOPHON_TEMPORARY_LABS=${SOPHON_TEMPORARY_LABS:-true}
 say "starting the hub"
 .venv/bin/sophon-hub announce &
 exec .venv/bin/jupyterhub --config jupyterhub_config.py

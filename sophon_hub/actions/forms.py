@@ -216,8 +216,8 @@ class PersonalChanges(Form):
     image: str | None = None
 
 
-class PersonalStart(Form):
-    """How a personal lab is started; to clean up also when its home is full."""
+class LabStart(Form):
+    """How a lab, or personal lab, is started; to clean up also when its home is full."""
 
     clean_up: bool = False
 
@@ -262,6 +262,12 @@ class LockReason(Form):
     """Why a lab is locked."""
 
     reason: Message = ""
+
+
+class Confirmation(Form):
+    """What is removed for good; its slug, typed by who wants that."""
+
+    confirm: str
 
 
 class InstanceChanges(Form):

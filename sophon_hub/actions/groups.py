@@ -210,13 +210,14 @@ def delete_group(session: Session, actor: Actor, group: ResearchGroup) -> None:
     group = lock_for(session, actor, Permission.GROUP_DELETE, group)
     if group.deleted_at:
         raise Conflict("This group is in the trash already.")
-    contents = _lock_contents(session, group)
+    contents = lock_contents(session, group)
     move_to_trash(session, actor, [group, *contents])
     audit.record(session, actor, "group:delete", group)
     sync(session, group)
 
 
-def _lock_contents(session: Session, group: ResearchGroup) -> list[ResearchProject | Lab | Dataset]:
+def lock_contents(session: Session, group: ResearchGroup) -> list[ResearchProject | Lab | Dataset]:
+    """Lock all that belongs to a research group, which is locked already."""
     projects = project_store.system_projects_of(session, group, lock=True)
     numbers = [project.id for project in projects]
     labs = lab_store.system_labs_of(session, numbers, lock=True)
@@ -228,7 +229,7 @@ def restore_group(session: Session, actor: Actor, group: ResearchGroup) -> Resea
     group = lock_for(session, actor, Permission.GROUP_DELETE, group)
     if not group.deleted_at:
         raise Conflict("This group is not in the trash.")
-    contents = _lock_contents(session, group)
+    contents = lock_contents(session, group)
     take_from_trash(group.deleted_at, [group, *contents])
     audit.record(session, actor, "group:restore", group)
     sync(session, group)

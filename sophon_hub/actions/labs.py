@@ -6,13 +6,14 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from sophon_hub import audit, clock, jobs, names
-from sophon_hub.actions.forms import LabChanges, LockReason, NewLab
+from sophon_hub.actions.forms import LabChanges, LabStart, LockReason, NewLab
 from sophon_hub.actions.slugs import choose_slug
 from sophon_hub.actions.trash import move_to_trash, take_from_trash
 from sophon_hub.errors import Conflict, Invalid, Unavailable
 from sophon_hub.models import Lab, LabState, ResearchProject
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, may, require, require_person
+from sophon_hub.policy.quota import QuotaState, full_home_sentence, quota_state
 from sophon_hub.settings import Sophon
 from sophon_hub.store import labs as store
 from sophon_hub.store import projects as project_store
@@ -89,7 +90,7 @@ def edit_lab(session: Session, actor: Actor, lab: Lab, form: LabChanges, setting
     return lab
 
 
-def start_lab(session: Session, actor: Actor, lab: Lab) -> bool:
+def start_lab(session: Session, actor: Actor, lab: Lab, form: LabStart, settings: Sophon) -> bool:
     """Have a lab started; True unless it runs, or starts, already."""
     store.lock(session, lab)
     require(actor, Permission.LAB_START, lab)
@@ -98,11 +99,13 @@ def start_lab(session: Session, actor: Actor, lab: Lab) -> bool:
         return False
     if lab.state is LabState.STOPPING:
         raise Conflict("This lab is just being stopped; start it again in a moment.")
-    lab.state = LabState.STARTING
-    lab.progress = 0
-    lab.message = "Waiting for its turn"
+    full = quota_state(lab.disk_bytes, settings) is QuotaState.FULL
+    if full and not form.clean_up:
+        raise Conflict(full_home_sentence(settings, own=False))
+    lab.clean_up = full
+    lab.state, lab.progress, lab.message = LabState.STARTING, 0, "Waiting for its turn"
     lab.started_with = lab.launch_settings()
-    audit.record(session, actor, "lab:start", lab)
+    audit.record(session, actor, "lab:start", lab, clean_up=lab.clean_up)
     jobs.enqueue(session, "start_lab", f"lab:{lab.id}", lab_id=lab.id)
     return True
 
@@ -119,6 +122,16 @@ def stop_lab(session: Session, actor: Actor, lab: Lab) -> bool:
     audit.record(session, actor, "lab:stop", lab)
     jobs.enqueue(session, "stop_lab", f"lab:{lab.id}", lab_id=lab.id)
     return True
+
+
+def empty_trash(session: Session, actor: Actor, lab: Lab) -> Lab:
+    """Have the trash in the home of a lab emptied, whether it runs or not."""
+    store.lock(session, lab)
+    require(actor, Permission.LAB_EDIT, lab)
+    check_unlocked(actor, lab)
+    audit.record(session, actor, "lab:empty-trash", lab)
+    jobs.enqueue(session, "empty_lab_trash", f"trash-lab:{lab.id}", lab_id=lab.id)
+    return lab
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from sqlalchemy.orm import Session
 
 from sophon_hub import audit, jobs
-from sophon_hub.actions.forms import PersonalChanges, PersonalStart
+from sophon_hub.actions.forms import LabStart, PersonalChanges
 from sophon_hub.errors import Conflict, Invalid
 from sophon_hub.models import LabState, PersonalLab
 from sophon_hub.policy.actor import Actor
@@ -28,7 +28,7 @@ def edit_personal(
 
 
 def start_personal(
-    session: Session, actor: Actor, form: PersonalStart, settings: Sophon
+    session: Session, actor: Actor, form: LabStart, settings: Sophon
 ) -> tuple[PersonalLab, bool]:
     """Have one's personal lab started; True unless it runs, or starts, already."""
     lab = store.lock_own(session, actor)
@@ -38,7 +38,7 @@ def start_personal(
         raise Conflict("Your lab is just being stopped; start it again in a moment.")
     full = quota_state(lab.disk_bytes, settings) is QuotaState.FULL
     if full and not form.clean_up:
-        raise Conflict(full_home_sentence(settings))
+        raise Conflict(full_home_sentence(settings, own=True))
     lab.clean_up = full
     lab.state, lab.progress, lab.message = LabState.STARTING, 0, "Waiting for its turn"
     lab.started_with = lab.launch_settings()

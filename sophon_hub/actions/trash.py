@@ -26,8 +26,8 @@ def move_to_trash(session: Session, actor: Actor, things: Iterable[Thing]) -> No
 
 
 def take_from_trash(deleted_at: datetime, things: Iterable[Thing]) -> None:
-    """Bring back what went to the trash at this moment."""
+    """Bring back what went to the trash at this moment and is not being removed for good."""
     for thing in things:
-        if thing.deleted_at == deleted_at:
+        if thing.deleted_at == deleted_at and thing.purge_started_at is None:
             thing.deleted_at = None
             thing.deleted_by_id = None

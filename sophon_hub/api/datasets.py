@@ -2,7 +2,8 @@
 
 from sophon_hub.actions import dataset_use as use
 from sophon_hub.actions import datasets as actions
-from sophon_hub.actions.forms import DatasetChanges, NewDataset, Publication
+from sophon_hub.actions.forms import Confirmation, DatasetChanges, NewDataset, Publication
+from sophon_hub.actions.purge import purge_now
 from sophon_hub.api import objects
 from sophon_hub.api.arguments import DATASET_GROUP, PAGING, SEARCH, TRASH
 from sophon_hub.api.base import ApiHandler, Json
@@ -92,6 +93,21 @@ class DatasetRestoreAPI(ApiHandler):
             return _shown(session, actor, actions.restore_dataset(session, actor, dataset))
 
         self.answer(await self.act(work))
+
+
+class DatasetPurgeAPI(ApiHandler):
+    """A dataset in the trash whose time is not over."""
+
+    @operation_with(Confirmation, {202: objects.Dataset})
+    async def post(self, form: Confirmation, slug: str) -> None:
+        """Remove it for good, if it was published with its files, without waiting; owners."""
+
+        def work(session: Session, actor: Actor) -> Json:
+            dataset = datasets.get_dataset(session, actor, slug)
+            purge_now(session, actor, dataset, form)
+            return _shown(session, actor, dataset)
+
+        self.answer(await self.act(work), 202)
 
 
 class DatasetVerifyAPI(ApiHandler):

@@ -5,11 +5,13 @@ from sophon_hub.actions import groups as actions
 from sophon_hub.actions import members
 from sophon_hub.actions.forms import (
     Approval,
+    Confirmation,
     GroupChanges,
     JoinMessage,
     MemberSettings,
     NewGroup,
 )
+from sophon_hub.actions.purge import purge_now
 from sophon_hub.api.arguments import ACCESS, MINE, PAGING, SEARCH, TRASH
 from sophon_hub.api.base import ApiHandler, Json
 from sophon_hub.api.objects import Event, Group, Member, Request
@@ -115,6 +117,20 @@ class GroupRestoreAPI(ApiHandler):
             return _one(session, actor, slug)
 
         self.answer(await self.act(work))
+
+
+class GroupPurgeAPI(ApiHandler):
+    """A research group in the trash whose time is not over."""
+
+    @operation_with(Confirmation, {202: Group})
+    async def post(self, form: Confirmation, slug: str) -> None:
+        """Remove it for good, with all it has, without waiting; owners."""
+
+        def work(session: Session, actor: Actor) -> Json:
+            purge_now(session, actor, groups.get_group(session, actor, slug), form)
+            return _one(session, actor, slug)
+
+        self.answer(await self.act(work), 202)
 
 
 class GroupJoinAPI(ApiHandler):

@@ -1,7 +1,8 @@
 """Labs: list, show, create, change, start, stop, open, lock, progress."""
 
 from sophon_hub.actions import labs as actions
-from sophon_hub.actions.forms import LabChanges, LockReason, NewLab
+from sophon_hub.actions.forms import Confirmation, LabChanges, LabStart, LockReason, NewLab
+from sophon_hub.actions.purge import purge_now
 from sophon_hub.api import objects
 from sophon_hub.api.arguments import PAGING, TRASH
 from sophon_hub.api.base import ApiHandler, Json
@@ -91,17 +92,32 @@ class LabAPI(LabHandler):
 class LabStartAPI(LabHandler):
     """Starting."""
 
-    @operation({200: objects.Lab, 202: objects.Lab})
-    async def post(self, project: str, slug: str) -> None:
+    @operation_with(LabStart, {200: objects.Lab, 202: objects.Lab})
+    async def post(self, form: LabStart, project: str, slug: str) -> None:
         """Have the lab started: 202, or 200 when it runs already. Does not wait."""
+        settings = self.portal.settings
 
         def work(session: Session, actor: Actor) -> tuple[Json, bool]:
             lab = labs.get_lab(session, actor, project, slug)
-            begun = actions.start_lab(session, actor, lab)
+            begun = actions.start_lab(session, actor, lab, form, settings)
             return self.show(session, actor, lab), begun
 
         answer, begun = await self.act(work)
         self.answer(answer, 202 if begun else 200)
+
+
+class LabEmptyTrashAPI(LabHandler):
+    """The trash in the home of a lab."""
+
+    @operation({202: objects.Lab})
+    async def post(self, project: str, slug: str) -> None:
+        """Have it emptied, also while the lab is stopped. Does not wait."""
+
+        def work(session: Session, actor: Actor) -> Json:
+            lab = labs.get_lab(session, actor, project, slug)
+            return self.show(session, actor, actions.empty_trash(session, actor, lab))
+
+        self.answer(await self.act(work), 202)
 
 
 class LabStopAPI(LabHandler):
@@ -175,6 +191,21 @@ class LabRestoreAPI(LabHandler):
             return self.show(session, actor, actions.restore_lab(session, actor, lab))
 
         self.answer(await self.act(work))
+
+
+class LabPurgeAPI(LabHandler):
+    """A lab in the trash whose time is not over."""
+
+    @operation_with(Confirmation, {202: objects.Lab})
+    async def post(self, form: Confirmation, project: str, slug: str) -> None:
+        """Remove it for good, with its files, without waiting; owners."""
+
+        def work(session: Session, actor: Actor) -> Json:
+            lab = labs.get_lab(session, actor, project, slug)
+            purge_now(session, actor, lab, form)
+            return self.show(session, actor, lab)
+
+        self.answer(await self.act(work), 202)
 
 
 class LabProgressAPI(LabHandler):

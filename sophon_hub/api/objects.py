@@ -38,6 +38,21 @@ class Instance(TypedDict):
     features: list[str]
 
 
+class Temporary(TypedDict):
+    """Temporary labs for visitors: the numbers of this moment."""
+
+    offered: bool
+    capacity: int
+    pool: Annotated[int, Field(description="How many are to be kept ready.")]
+    ready: Annotated[int, Field(description="How many wait for a visitor now.")]
+    starting: int
+    claimed: Annotated[int, Field(description="How many have a visitor.")]
+    ending: int
+    waiting: Annotated[int, Field(description="How many visitors wait for one.")]
+    image: str
+    version: str
+
+
 class User(TypedDict):
     """Somebody with an account; never with an e-mail address."""
 
@@ -61,16 +76,11 @@ class PersonalLab(TypedDict):
 
 
 class Disk(TypedDict):
-    """What a home holds, in bytes; null until it was measured."""
+    """What a home holds, in bytes, null until it was measured; and may hold, null without limit."""
 
     bytes: int | None
     trash_bytes: int | None
     measured_at: Time | None
-
-
-class OwnDisk(Disk):
-    """What the home of a personal lab holds, and what it may hold; null without a limit."""
-
     soft_quota: int | None
     hard_quota: int | None
     state: Annotated[
@@ -91,7 +101,7 @@ class OwnLab(TypedDict):
         list[str], Field(description="Why a running lab has other settings than it should.")
     ]
     datasets: Annotated[list[str], Field(description="The datasets it is to have.")]
-    disk: OwnDisk
+    disk: Disk
 
 
 class Me(TypedDict):
@@ -181,6 +191,7 @@ class Lab(TypedDict):
     datasets: Annotated[
         list[str], Field(description="Its datasets, as far as the caller may know of them.")
     ]
+    clean_up: Annotated[bool, Field(description="Started only to delete files.")]
     disk: Annotated[Disk | None, Field(description="Null for who is not in the group.")]
     can: Permissions
     created_at: Time
@@ -268,33 +279,3 @@ class Health(TypedDict):
     status: Literal["ok", "down"]
     database: Literal["ok", "down"]
     hub: Literal["ok", "down"]
-
-
-class FieldProblem(TypedDict):
-    """What is wrong with one field."""
-
-    field: str
-    message: str
-
-
-class _Problem(TypedDict):
-    type: str
-    title: str
-    status: int
-    detail: Annotated[str, Field(description="A sentence for people.")]
-
-
-class Problem(_Problem, total=False):
-    """An error (RFC 9457)."""
-
-    errors: Annotated[list[FieldProblem], Field(description="With 422.")]
-    projects: Annotated[
-        list[str], Field(description="With 409: projects that are more visible than the group.")
-    ]
-    datasets: Annotated[
-        list[str], Field(description="With 409: datasets that are more visible than the group.")
-    ]
-    visibility: Annotated[
-        Visibility, Field(description="With 409: what a project would get in the other group.")
-    ]
-    field: Annotated[str, Field(description="With 409: the field that is taken.")]

@@ -12,8 +12,8 @@ from pydantic.json_schema import JsonSchemaMode
 from tornado.util import import_object
 
 from sophon_hub.actions.forms import Form, Nothing
-from sophon_hub.api.objects import Problem
 from sophon_hub.api.operation import Answer, ListOf, Operation, operations_of
+from sophon_hub.api.problems import Problem
 from sophon_hub.web.errors import PROBLEM_JSON
 from sophon_hub.web.routes import API_ROUTES
 

@@ -1,7 +1,7 @@
 """The caller's own lab: settings, start, stop, trash."""
 
 from sophon_hub.actions import personal as actions
-from sophon_hub.actions.forms import PersonalChanges, PersonalStart
+from sophon_hub.actions.forms import LabStart, PersonalChanges
 from sophon_hub.api.base import ApiHandler, Json
 from sophon_hub.api.objects import OwnLab
 from sophon_hub.api.operation import operation, operation_with
@@ -45,8 +45,8 @@ class OwnLabAPI(OwnLabHandler):
 class OwnLabStartAPI(OwnLabHandler):
     """Starting."""
 
-    @operation_with(PersonalStart, {200: OwnLab, 202: OwnLab})
-    async def post(self, form: PersonalStart) -> None:
+    @operation_with(LabStart, {200: OwnLab, 202: OwnLab})
+    async def post(self, form: LabStart) -> None:
         """Have it started: 202, or 200 when it runs already. Does not wait."""
         settings = self.portal.settings
 

@@ -1,7 +1,8 @@
 """Projects: list, show, create, change, explain."""
 
 from sophon_hub.actions import projects as actions
-from sophon_hub.actions.forms import NewProject, ProjectChanges
+from sophon_hub.actions.forms import Confirmation, NewProject, ProjectChanges
+from sophon_hub.actions.purge import purge_now
 from sophon_hub.api.arguments import (
     GROUP,
     MINE,
@@ -117,6 +118,20 @@ class ProjectRestoreAPI(ApiHandler):
             return _one(session, actor, slug)
 
         self.answer(await self.act(work))
+
+
+class ProjectPurgeAPI(ApiHandler):
+    """A project in the trash whose time is not over."""
+
+    @operation_with(Confirmation, {202: Project})
+    async def post(self, form: Confirmation, slug: str) -> None:
+        """Remove it for good, with its labs, without waiting; owners."""
+
+        def work(session: Session, actor: Actor) -> Json:
+            purge_now(session, actor, projects.get_project(session, actor, slug), form)
+            return _one(session, actor, slug)
+
+        self.answer(await self.act(work), 202)
 
 
 class ProjectExplainAPI(ApiHandler):

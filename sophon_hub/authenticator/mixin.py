@@ -22,6 +22,7 @@ from sophon_hub.authenticator.attempts import Attempt, Reason
 from sophon_hub.authenticator.records import SignInRecords
 from sophon_hub.authenticator.research_groups import check_mapping, research_groups_of
 from sophon_hub.authenticator.user_info import user_info
+from sophon_hub.authenticator.visits import HANDLERS as VISIT_HANDLERS
 from sophon_hub.errors import SophonError
 from sophon_hub.settings import BadSetting, Sophon
 from sophon_hub.store.engine import make_engine
@@ -217,11 +218,12 @@ class SophonAuthenticatorMixin(LoggingConfigurable):
             raise SystemExit(f"sophon-hub: {error.detail}") from None
 
     def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
-        """The authenticator's own handlers, with our login form, and signing out on record."""
+        """The authenticator's own handlers, with our login form, sign-outs on record, visitors."""
         handlers: list[tuple[Any, ...]] = super().get_handlers(app)  # type: ignore[misc]
         if not any(path == SIGN_OUT for path, *_ in handlers):
             handlers = [*handlers, (SIGN_OUT, LogoutHandler)]
-        return [(path, _ours(handler), *rest) for path, handler, *rest in handlers]
+        ours = [(path, _ours(handler), *rest) for path, handler, *rest in handlers]
+        return [*ours, *VISIT_HANDLERS]
 
 
 def _ours(handler: Any) -> Any:
@@ -257,7 +259,8 @@ def keep_our_groups(model: dict[str, Any], user: Any) -> dict[str, Any]:
 
 def is_our_group(name: str) -> bool:
     """Whether Sophon, and nobody else, decides who is in this hub group."""
-    return name == names.ALL_ACCOUNTS_GROUP or names.group_of_hub_group(name) is not None
+    ours = (names.ALL_ACCOUNTS_GROUP, names.TEMPORARY_GROUP)
+    return name in ours or names.group_of_hub_group(name) is not None
 
 
 def make_authenticator(base: str | type[Authenticator]) -> type[Authenticator]:

@@ -54,9 +54,16 @@ DURATIONS = Definition(
     "Time until the portal had answered. Streams of events are counted, but not timed.",
     ("route", "method"),
 )
+VISITS = Definition(
+    "sophon_temporary_visits_total",
+    "counter",
+    "Visitors who asked for a temporary lab; ``ready`` tells whether one waited for them.",
+    ("ready",),
+)
 OF_THE_PORTAL = (
     REQUESTS,
     DURATIONS,
+    VISITS,
     Definition("sophon_info", "gauge", "Always 1; the label tells the version.", ("version",)),
     Definition(
         "sophon_database_up", "gauge", "1 when the database answers. At 0 all below are missing."
@@ -70,6 +77,10 @@ OF_THE_DATABASE = (
     Definition("sophon_projects", "gauge", "Projects, without the trash.", ("visibility",)),
     Definition(
         "sophon_labs", "gauge", "Labs; of those in the trash only what still runs.", ("state",)
+    ),
+    Definition("sophon_temporary_labs", "gauge", "Temporary labs for visitors.", ("state",)),
+    Definition(
+        "sophon_temporary_visitors_waiting", "gauge", "Visitors in the queue for a temporary lab."
     ),
     Definition("sophon_jobs", "gauge", "Jobs that wait for the worker or are under way."),
     Definition("sophon_jobs_failing", "gauge", "Jobs that failed and are going to be tried again."),
@@ -110,12 +121,19 @@ class Metrics:
             buckets=BUCKETS,
             registry=self._registry,
         )
+        self._visits = Counter(VISITS.name, VISITS.help, VISITS.labels, registry=self._registry)
+        for ready in ("yes", "no"):  # zero is a number, too
+            self._visits.labels(ready)
 
     def observe(self, route: str, method: str, status: int, seconds: float | None) -> None:
         """Count an answered request; ``seconds`` None for one that is not timed."""
         self._requests.labels(route, method, str(status)).inc()
         if seconds is not None:
             self._durations.labels(route, method).observe(seconds)
+
+    def observe_visit(self, *, ready: bool) -> None:
+        """Count a visitor who asked for a temporary lab."""
+        self._visits.labels("yes" if ready else "no").inc()
 
     def render(self, snapshot: Snapshot | None) -> bytes:
         """Everything as text; ``snapshot`` None when the database does not answer."""
@@ -157,6 +175,8 @@ def _samples(snapshot: Snapshot | None) -> dict[str, Samples]:
         "sophon_research_groups": _labelled(snapshot.groups),
         "sophon_projects": _labelled(snapshot.projects),
         "sophon_labs": _labelled(snapshot.labs),
+        "sophon_temporary_labs": _labelled(snapshot.temporary_labs),
+        "sophon_temporary_visitors_waiting": {(): snapshot.visitors_waiting},
         "sophon_jobs": {(): snapshot.jobs},
         "sophon_jobs_failing": {(): snapshot.failing_jobs},
         "sophon_oldest_job_age_seconds": {(): snapshot.oldest_job_seconds},

@@ -16,9 +16,11 @@ from sophon_hub.models import (
     Person,
     ResearchGroup,
     ResearchProject,
+    TemporaryState,
     Visibility,
     WorkerHeartbeat,
 )
+from sophon_hub.store.temporary import count_temporary
 
 WITH_SERVER = [state for state in LabState if state.has_server]
 
@@ -34,6 +36,8 @@ class Snapshot:
         worker_seen: seconds since the epoch at the worker's last sign of life; 0 for never.
         worker_repaired: the same for its last whole comparison with the Hub.
         jobs_done, jobs_failed: attempts of all workers so far.
+        temporary_labs: those for visitors, by state.
+        visitors_waiting: browsers in the queue for one.
     """
 
     people: int
@@ -47,10 +51,12 @@ class Snapshot:
     worker_repaired: float
     jobs_done: int
     jobs_failed: int
+    temporary_labs: Mapping[str, int]
+    visitors_waiting: int
 
 
 def take(session: Session, now: datetime) -> Snapshot:
-    """Count everything, in six statements however much there is."""
+    """Count everything, in eight statements however much there is."""
     jobs, failing, oldest = session.execute(
         select(
             func.count(),
@@ -59,6 +65,7 @@ def take(session: Session, now: datetime) -> Snapshot:
         ).select_from(Job)
     ).one()
     worker = session.get(WorkerHeartbeat, 1)
+    temporary = count_temporary(session)
     return Snapshot(
         people=session.scalar(select(func.count()).select_from(Person)) or 0,
         groups=_groups(session),
@@ -71,6 +78,8 @@ def take(session: Session, now: datetime) -> Snapshot:
         worker_repaired=worker.repaired_at.timestamp() if worker and worker.repaired_at else 0.0,
         jobs_done=worker.jobs_done if worker else 0,
         jobs_failed=worker.jobs_failed if worker else 0,
+        temporary_labs={str(state): getattr(temporary, state) for state in TemporaryState},
+        visitors_waiting=temporary.waiting,
     )
 
 

@@ -11,6 +11,7 @@ from sophon_hub.models.labs import Lab
 from sophon_hub.models.people import Person
 from sophon_hub.models.personal import PersonalLab
 from sophon_hub.models.projects import ResearchProject
+from sophon_hub.models.temporary import TemporaryLab, TemporaryVisit
 from sophon_hub.models.vocabulary import (
     AccessMode,
     DatasetKind,
@@ -18,6 +19,7 @@ from sophon_hub.models.vocabulary import (
     LabState,
     MemberRole,
     MembershipSource,
+    TemporaryState,
     Visibility,
 )
 
@@ -42,6 +44,9 @@ __all__ = [
     "PersonalLab",
     "ResearchGroup",
     "ResearchProject",
+    "TemporaryLab",
+    "TemporaryState",
+    "TemporaryVisit",
     "Visibility",
     "WorkerHeartbeat",
 ]

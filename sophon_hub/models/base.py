@@ -7,6 +7,9 @@ from typing import Any
 from sqlalchemy import JSON, DateTime, Dialect, Enum, MetaData, TypeDecorator
 from sqlalchemy.orm import DeclarativeBase
 
+NEVER_AGAIN = {"sqlite_autoincrement": True}
+"""For tables whose numbers outlive their rows in events and jobs: SQLite would use them again."""
+
 
 class UTCDateTime(TypeDecorator[datetime]):
     """A moment, stored in UTC and always given back timezone-aware (SQLite forgets zones)."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from sophon_hub.models.base import Base, text_enum
+from sophon_hub.models.base import NEVER_AGAIN, Base, text_enum
 from sophon_hub.models.groups import ResearchGroup
 from sophon_hub.models.vocabulary import DatasetKind, DatasetState, Visibility
 from sophon_hub.names import MAX_SLUG
@@ -23,7 +23,10 @@ class Dataset(Base):
     """
 
     __tablename__ = "datasets"
-    __table_args__ = (Index("ix_datasets_visible", "group_id", "visibility", "deleted_at"),)
+    __table_args__ = (
+        Index("ix_datasets_visible", "group_id", "visibility", "deleted_at"),
+        NEVER_AGAIN,
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     uid: Mapped[str] = mapped_column(String(32), unique=True)
@@ -51,5 +54,6 @@ class Dataset(Base):
     created_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
     deleted_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    purge_started_at: Mapped[datetime | None]
 
     group: Mapped[ResearchGroup | None] = relationship(lazy="raise")

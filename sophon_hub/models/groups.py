@@ -5,16 +5,21 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from sophon_hub.models.base import Base, text_enum
+from sophon_hub.models.base import NEVER_AGAIN, Base, text_enum
 from sophon_hub.models.people import Person
 from sophon_hub.models.vocabulary import AccessMode, MemberRole, MembershipSource, Visibility
 from sophon_hub.names import MAX_SLUG
 
 
 class ResearchGroup(Base):
-    """People who own projects together."""
+    """People who own projects together.
+
+    This and all that has a trash: from ``purge_started_at`` on it is being removed for good, and
+    cannot come back.
+    """
 
     __tablename__ = "research_groups"
+    __table_args__ = NEVER_AGAIN
 
     id: Mapped[int] = mapped_column(primary_key=True)
     slug: Mapped[str] = mapped_column(String(MAX_SLUG), unique=True)
@@ -25,6 +30,7 @@ class ResearchGroup(Base):
     created_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
     deleted_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    purge_started_at: Mapped[datetime | None]
 
 
 class Membership(Base):

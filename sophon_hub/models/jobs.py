@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, CheckConstraint, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from sophon_hub.models.base import Base
+from sophon_hub.models.base import NEVER_AGAIN, Base
 from sophon_hub.names import MAX_USERNAME
 
 
@@ -19,7 +19,7 @@ class Job(Base):
     """
 
     __tablename__ = "jobs"
-    __table_args__ = (Index("ix_jobs_key", "key", "id"),)
+    __table_args__ = (Index("ix_jobs_key", "key", "id"), NEVER_AGAIN)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(40))

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from sophon_hub.models.base import Base
+from sophon_hub.models.base import NEVER_AGAIN, Base
 from sophon_hub.models.people import Person
 from sophon_hub.models.projects import ResearchProject
 from sophon_hub.models.servers import HasServer
@@ -24,6 +24,7 @@ class Lab(HasServer, Base):
     __table_args__ = (
         UniqueConstraint("project_id", "slug", name="uq_labs_project_id_slug"),
         Index("ix_labs_state", "state"),
+        NEVER_AGAIN,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -40,6 +41,7 @@ class Lab(HasServer, Base):
     created_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
     deleted_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    purge_started_at: Mapped[datetime | None]
 
     project: Mapped[ResearchProject] = relationship(lazy="raise")
     locked_by: Mapped[Person | None] = relationship(foreign_keys=[locked_by_id], lazy="raise")

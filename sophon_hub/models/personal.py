@@ -17,8 +17,7 @@ class PersonalLab(HasServer, Base):
     setting `images`, None for the hub's default. ``home_uid`` is the immutable id of the home,
     told by the spawner at the first start; when the account is made anew it changes, and nothing
     else of the row is kept. ``seeded`` are the folders that were copied into the home from an
-    image: none is copied a second time. ``clean_up`` says that the running server was started
-    beyond the hard quota, to delete files.
+    image: none is copied a second time.
     """
 
     __tablename__ = "personal_labs"
@@ -28,7 +27,6 @@ class PersonalLab(HasServer, Base):
     home_uid: Mapped[str | None] = mapped_column(String(32))
     image: Mapped[str | None] = mapped_column(String(100))
     seeded: Mapped[list[str]] = mapped_column(JSON, default=list)
-    clean_up: Mapped[bool] = mapped_column(default=False)
 
     person: Mapped[Person] = relationship(lazy="raise")
 

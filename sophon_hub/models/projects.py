@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from sophon_hub.models.base import Base, text_enum
+from sophon_hub.models.base import NEVER_AGAIN, Base, text_enum
 from sophon_hub.models.groups import ResearchGroup
 from sophon_hub.models.vocabulary import Visibility
 from sophon_hub.names import MAX_SLUG
@@ -18,6 +18,7 @@ class ResearchProject(Base):
     __table_args__ = (
         # all that decides who sees a project, so that counting reads the index only
         Index("ix_research_projects_visible", "group_id", "visibility", "deleted_at"),
+        NEVER_AGAIN,
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -30,5 +31,6 @@ class ResearchProject(Base):
     updated_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None]
     deleted_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id"))
+    purge_started_at: Mapped[datetime | None]
 
     group: Mapped[ResearchGroup] = relationship(lazy="raise")

@@ -17,6 +17,7 @@ class HasServer:
     from the row, a restart is needed. ``disk_bytes`` is what the home takes, ``trash_bytes`` the
     part of it that is in JupyterLab's trash; None until the home was measured. ``dataset_uids``
     are the datasets it is to have; whether each may be mounted is asked at every start.
+    ``clean_up`` says that the server was started beyond the hard quota, to delete files.
     """
 
     state: Mapped[LabState] = mapped_column(text_enum(LabState))
@@ -28,3 +29,4 @@ class HasServer:
     trash_bytes: Mapped[int | None] = mapped_column(BigInteger)
     disk_measured_at: Mapped[datetime | None]
     dataset_uids: Mapped[list[str]] = mapped_column(JSON, default=list)
+    clean_up: Mapped[bool] = mapped_column(default=False)

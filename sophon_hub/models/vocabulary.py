@@ -91,3 +91,12 @@ class DatasetState(StrEnum):
     PREPARING = "preparing"
     READY = "ready"
     FAILED = "failed"
+
+
+class TemporaryState(StrEnum):
+    """Where a temporary lab is in its life; one that has ended has no row."""
+
+    STARTING = "starting"
+    READY = "ready"
+    CLAIMED = "claimed"
+    ENDING = "ending"

@@ -22,15 +22,16 @@ class DatasetsPage(PageHandler):
 
     async def get(self) -> None:
         """List them."""
-        q, paging = self.one_argument("q"), self.page_paging()
+        q, group = self.one_argument("q"), self.one_argument("group")
+        paging = self.page_paging()
 
         def work(session: Session, actor: Actor) -> Values:
-            page = datasets.list_datasets(session, actor, paging, q=q)
+            page = datasets.list_datasets(session, actor, paging, q=q, group=group or None)
             items = [
                 {**present.dataset(row, actor), "group_name": row.group and row.group.name}
                 for row in page.items
             ]
-            return {"page": present.listing(page, items), "q": q}
+            return {"page": present.listing(page, items), "q": q, "of_group": group}
 
         await self.show_read("datasets/list.html", work)
 

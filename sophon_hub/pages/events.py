@@ -1,8 +1,11 @@
 """What happened in a research group or project, in sentences."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
+from sophon_hub import clock
 from sophon_hub.models import AuditEvent
 from sophon_hub.pages.base import PageHandler, Values
 from sophon_hub.pages.projects import group_brief
@@ -11,9 +14,13 @@ from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, require
 from sophon_hub.store import events, groups, projects
 from sophon_hub.store.engine import Session
+from sophon_hub.store.trash import Kind
 from sophon_hub.web import present
 
 Detail = Mapping[str, Any]
+
+NOTICE = timedelta(days=14)
+"""How long owners are told on their pages; in the events it stays."""
 
 _FIELDS = {
     "name": "the name",
@@ -74,6 +81,10 @@ def _kept(detail: Detail) -> str:
     return f"kept {who} as the last owner, although the sign-on no longer says so"
 
 
+def _cancelled(noun: str, detail: Detail) -> str:
+    return f"kept the {noun}: {detail.get('username')}, who had deleted it, is no longer an owner"
+
+
 def _because(detail: Detail) -> str:
     return ", as the sign-on says" if detail.get("source") == "sign-on" else ""
 
@@ -118,6 +129,15 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "dataset:delete": lambda _: "moved the dataset to the trash",
     "dataset:restore": lambda _: "took the dataset out of the trash",
     "lab:restore": lambda _: "took the lab out of the trash",
+    **{
+        f"{noun}:{verb}": write
+        for noun in Kind
+        for verb, write in (
+            ("purge", lambda _, noun=noun: f"had the {noun} removed for good"),
+            ("purged", lambda _, noun=noun: f"removed the {noun} for good"),
+            ("delete-cancelled", partial(_cancelled, noun)),
+        )
+    },
 }
 _ICONS = {
     "group": "fa-users",
@@ -145,6 +165,8 @@ def line(event: AuditEvent) -> Values:
     noun = event.action.partition(":")[0]
     subject = event.subject
     address = None
+    if event.action.endswith(":purged"):
+        noun = ""  # there is nothing at that address any more
     if noun == "lab" and "/" in subject:
         project, _, lab = subject.partition("/")
         address = f"projects/{project}/labs/{lab}"
@@ -154,11 +176,18 @@ def line(event: AuditEvent) -> Values:
         "at": shown["at"],
         "actor": event.actor or "The hub",
         "sentence": sentence(event.action, event.detail),
-        "icon": _ICONS.get(noun, "fa-circle-info"),
+        "icon": _ICONS.get(event.action.partition(":")[0], "fa-circle-info"),
         "subject": subject if address else None,
         "address": address,
         "way": _WAYS.get(event.via, ""),
     }
+
+
+def notices(session: Session, actor: Actor, group_id: int | None = None) -> list[Values]:
+    """What came back from the trash unasked, for owners: in a group, or in all of theirs."""
+    since = clock.utcnow() - NOTICE
+    found = events.list_cancelled(session, actor, since, group_id)
+    return [{**line(event), "subject": event.subject} for event in found]
 
 
 class GroupEventsPage(PageHandler):

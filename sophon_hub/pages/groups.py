@@ -8,13 +8,15 @@ from sophon_hub.actions.members import withdraw_request
 from sophon_hub.errors import Conflict, Invalid, NotFound
 from sophon_hub.models import AccessMode, JoinRequest
 from sophon_hub.pages.base import FormState, PageHandler, Values, short
+from sophon_hub.pages.events import notices
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, may, require, require_person
-from sophon_hub.store import groups, projects
+from sophon_hub.store import datasets, groups, projects
 from sophon_hub.store.engine import Session
 from sophon_hub.store.paging import Paging
 from sophon_hub.web import present
 
+DATASETS_SHOWN = 5
 PEOPLE_SHOWN = 12
 FIELDS = ("name", "description", "visibility", "access")
 
@@ -158,9 +160,12 @@ def _group_page(session: Session, actor: Actor, slug: str, paging: Paging) -> Va
     summary = groups.get_summary(session, actor, slug, now)
     group = summary.group
     page = projects.list_projects(session, actor, paging, group=slug)
+    kept = datasets.list_datasets(session, actor, Paging(DATASETS_SHOWN), group=slug)
     values: Values = {
         "group": present.group(summary, actor),
         "page": present.listing(page, [present.project(item, actor) for item in page.items]),
+        "datasets": present.listing(kept, [present.dataset(row, actor) for row in kept.items]),
+        "notices": notices(session, actor, group.id),
         "people": None,
         "asked": False,
         "requests": 0,

@@ -6,6 +6,7 @@ from sophon_hub.actions.instance import edit_instance
 from sophon_hub.errors import Conflict, Forbidden, Invalid
 from sophon_hub.models import Visibility
 from sophon_hub.pages.base import FormState, PageHandler, Values
+from sophon_hub.pages.events import notices
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import require_person
 from sophon_hub.store import datasets, groups, labs, people, projects
@@ -34,6 +35,7 @@ class HomePage(PageHandler):
                 "instance": present.instance(get_instance(session), settings),
                 "projects": [present.project(item, actor) for item in page.items],
                 "total": page.total,
+                "may_try": settings.temporary_labs,
             }
 
         def person(session: Session, actor: Actor) -> Values:
@@ -45,6 +47,7 @@ class HomePage(PageHandler):
                 ],
                 "projects": [present.project(item, actor) for item in page.items],
                 "total": page.total,
+                "notices": notices(session, actor),
                 "labs": [
                     {**present.lab(lab, actor, settings), "project_name": lab.project.name}
                     for lab in labs.list_active_labs(session, actor)

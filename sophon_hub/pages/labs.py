@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from sophon_hub.actions import idempotency
 from sophon_hub.actions import labs as actions
-from sophon_hub.actions.forms import LabChanges, LockReason, NewLab, Nothing
+from sophon_hub.actions.forms import LabChanges, LabStart, LockReason, NewLab, Nothing
 from sophon_hub.errors import Conflict, Invalid
 from sophon_hub.models import Lab
 from sophon_hub.pages.base import FormState, PageHandler, Values, short
@@ -88,6 +88,7 @@ class LabPage(LabBase):
         verbs = {
             "start": self._start,
             "stop": self._stop,
+            "empty-trash": self._empty_trash,
             "open": self._open,
             "lock": self._lock,
             "unlock": self._unlock,
@@ -108,9 +109,19 @@ class LabPage(LabBase):
         )
 
     async def _start(self, project: str, slug: str) -> None:
-        self.form(Nothing)
-        await self._do(project, slug, actions.start_lab)
+        form, settings = self.form(LabStart), self.portal.settings
+        await self._do(
+            project,
+            slug,
+            lambda session, actor, lab: actions.start_lab(session, actor, lab, form, settings),
+        )
         self.go_on("projects", project, "labs", slug, "start")
+
+    async def _empty_trash(self, project: str, slug: str) -> None:
+        self.form(Nothing)
+        await self._do(project, slug, actions.empty_trash)
+        self.say("The trash is being emptied.", "info")
+        self.go_on("projects", project, "labs", slug)
 
     async def _stop(self, project: str, slug: str) -> None:
         self.form(Nothing)

@@ -1,7 +1,7 @@
 """My lab: everybody's own, with what its home holds."""
 
 from sophon_hub.actions import personal as actions
-from sophon_hub.actions.forms import Nothing, PersonalChanges, PersonalStart
+from sophon_hub.actions.forms import LabStart, Nothing, PersonalChanges
 from sophon_hub.errors import Conflict, Invalid
 from sophon_hub.models import LabState
 from sophon_hub.pages.base import FormState, PageHandler, Values
@@ -63,7 +63,7 @@ class OwnLabPage(OwnLabBase):
             await self.show_own("personal/show.html", FormState.refused(self.typed(), error))
 
     async def _start(self) -> None:
-        form, settings = self.form(PersonalStart), self.portal.settings
+        form, settings = self.form(LabStart), self.portal.settings
         await self.act(
             lambda session, actor: actions.start_personal(session, actor, form, settings)
         )

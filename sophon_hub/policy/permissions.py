@@ -85,6 +85,7 @@ IN_TRASH = frozenset(
 """What may be done to something in the trash: restore or remove it, and read what happened."""
 
 TRASH_RULE = "nothing can be done to what is in the trash but restore it"
+PURGE_RULE = "what is being removed for good cannot come back"
 
 GROUP_PERMISSIONS: tuple[Permission, ...] = (
     Permission.GROUP_SEE,
@@ -193,6 +194,8 @@ def decide(actor: Actor, permission: Permission, subject: Subject) -> Decision:
     if _is_deleted(subject):
         if permission not in IN_TRASH:
             return Decision(False, TRASH_RULE, "trash")
+        if subject.purge_started_at is not None and permission is not Permission.EVENTS_SEE:
+            return Decision(False, PURGE_RULE, "trash")
         least = max(least, Standing.OWNER)
     if permission is Permission.LAB_UNLOCK and _locked_by(subject, actor):
         return Decision(True, "whoever locked a lab may unlock it", "lock", until)
@@ -237,6 +240,8 @@ def require(actor: Actor, permission: Permission, subject: Subject) -> None:
         raise Unauthenticated
     if decision.rule == TRASH_RULE:
         raise Forbidden("This is in the trash; restore it first.")
+    if decision.rule == PURGE_RULE:
+        raise Forbidden("This is being removed for good and cannot come back.")
     raise Forbidden(f"You may not do this ({permission}): it takes {decision.rule}.")
 
 

@@ -30,10 +30,10 @@ def quota_state(disk_bytes: int | None, settings: Sophon) -> QuotaState:
     return QuotaState.FINE
 
 
-def full_home_sentence(settings: Sophon) -> str:
-    """What is said to whoever wants to start a personal lab whose home is full."""
+def full_home_sentence(settings: Sophon, *, own: bool) -> str:
+    """What is said to whoever wants to start a lab whose home is full; ``own``: a personal one."""
+    whose, page = ("Your files", "your lab") if own else ("The files of this lab", "the lab")
     return (
-        f"Your files take more than the {settings.home_hard_quota} that this hub allows. On the"
-        " page of your lab, empty its trash, or start it to clean up and delete what you do not"
-        " need."
+        f"{whose} take more than the {settings.home_hard_quota} that this hub allows. On the"
+        f" page of {page}, empty its trash, or start it to clean up and delete what is not needed."
     )

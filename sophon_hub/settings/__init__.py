@@ -16,6 +16,7 @@ from traitlets.config import Config, Configurable
 from sophon_hub.settings.errors import BadSetting
 from sophon_hub.settings.labs import LabSettings
 from sophon_hub.settings.site import SiteSettings
+from sophon_hub.settings.temporary import TEMPORARY_IMAGE, TemporarySettings
 
 __all__ = ["PREFIX", "BadSetting", "Sophon"]
 
@@ -23,7 +24,7 @@ PREFIX = "SOPHON_"
 JSON_TRAITS = (Dict, List)
 
 
-class Sophon(SiteSettings, LabSettings, Configurable):
+class Sophon(SiteSettings, LabSettings, TemporarySettings, Configurable):
     """Settings shared by Hub, portal, worker and command line."""
 
     def __init__(self, config: Config | None = None, **settings: Any) -> None:
@@ -41,6 +42,29 @@ class Sophon(SiteSettings, LabSettings, Configurable):
         given = {*environment, *settings, *(config.get("Sophon", {}) if config else {})}
         self.images_given = "images" in given
         self.check_images()
+
+    def check_images(self) -> None:
+        """Refuse images that say too little, or that are named and are not there."""
+        super().check_images()
+        name = self.temporary_image_name
+        is_reference = "/" in name or ":" in name
+        if self.images_given and name not in self.images and not is_reference:
+            raise BadSetting(
+                f"The setting temporary_image is {name!r}, which is neither the reference of an"
+                f" image nor in images: {', '.join(sorted(self.images))}"
+            )
+
+    @property
+    def temporary_image_name(self) -> str:
+        """Name, or reference, of the image of temporary labs."""
+        fitting = TEMPORARY_IMAGE if TEMPORARY_IMAGE in self.images else self.default_image
+        return self.temporary_image or fitting
+
+    @property
+    def temporary_reference(self) -> str:
+        """Reference of the image of temporary labs."""
+        name = self.temporary_image_name
+        return str(self.images[name]["image"]) if name in self.images else name
 
     @staticmethod
     def _from_environment(name: str, trait: TraitType[Any, Any]) -> Any:

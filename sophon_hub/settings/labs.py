@@ -53,14 +53,14 @@ class LabSettings(HasTraits):
     pids_limit = Int(512, help="Most processes and threads in a lab.").tag(config=True)
 
     home_soft_quota = Amount(
-        help="""What a personal lab's home may hold before its owner is warned, such as 8G. Empty:
-        nobody is warned.""",
+        help="""What the home of a lab, or personal lab, may hold before its people are warned, such
+        as 8G. Empty: nobody is warned.""",
     ).tag(config=True)
 
     home_hard_quota = Amount(
-        help="""What a personal lab's home may hold before it is not started any more, except to
-        clean up. A lab that runs is never stopped for it, and nothing is deleted. Empty: no
-        limit.""",
+        help="""What the home of a lab, or personal lab, may hold before it is not started any more,
+        except to clean up. A lab that runs is not stopped for it, and nothing is deleted. Empty:
+        no limit.""",
     ).tag(config=True)
 
     disk_check_minutes = Int(

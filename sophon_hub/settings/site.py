@@ -98,9 +98,12 @@ class SiteSettings(HasTraits):
         Existing accounts, and their passwords, are left alone.""",
     ).tag(config=True)
 
-    retention_days = Int(30, help="Days after which what is in the trash is removed for good.").tag(
-        config=True
-    )
+    retention_days = Int(
+        30,
+        min=0,
+        help="""Days after which what is in the trash is removed for good, with all files; its
+        owners can have it removed earlier.""",
+    ).tag(config=True)
 
     reconcile_seconds = Int(
         120, help="Seconds between two passes that repair differences between portal and Hub."

@@ -6,8 +6,9 @@ from dockerspawner import DockerSpawner
 from jupyterhub.spawner import LocalProcessSpawner, SimpleLocalProcessSpawner
 
 from sophon_hub.settings import Sophon
+from sophon_hub.spawner.access import drop_roles_with_groups
 from sophon_hub.spawner.containers import DockerPart
-from sophon_hub.spawner.images import describe_images
+from sophon_hub.spawner.images import describe_images, visitors_image
 from sophon_hub.spawner.networks import LabNetworks, ensure_networks
 from sophon_hub.spawner.processes import ProcessPart
 from sophon_hub.spawner.project import ProjectMixin
@@ -20,6 +21,7 @@ __all__ = [
     "ensure_networks",
     "make_project_spawner",
     "use_settings",
+    "visitors_image",
 ]
 
 
@@ -41,6 +43,7 @@ def make_project_spawner(base: type, name: str = "", module: str = __name__) -> 
 def use_settings(settings: Sophon) -> None:
     """Let all spawners of this process use these settings instead of the environment's."""
     ProjectMixin.settings = settings
+    drop_roles_with_groups()
 
 
 SophonDockerSpawner = make_project_spawner(DockerSpawner)

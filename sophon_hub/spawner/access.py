@@ -10,6 +10,7 @@ about this stays in this module; tests/hub/test_access.py fails when a new Jupyt
 from typing import Any
 
 from jupyterhub import orm, roles
+from sqlalchemy import delete, event
 
 from sophon_hub import names
 
@@ -46,6 +47,58 @@ def ensure_role(db: Any, group_slug: str) -> None:
     if role not in people.roles:
         roles.grant_role(db, people, rolename=name, managed=True, commit=False)
     db.commit()
+
+
+VISITOR_SCOPES = [
+    "access:servers!user",
+    # what a server is told of whoever enters it
+    "read:users:name!user",
+    "read:users:groups!user",
+    # the server itself tells the Hub when something was done in it
+    "users:activity!user",
+]
+"""Entering the own server, and what belongs to that."""
+
+
+def admit_visitor(db: Any, hub_user: Any) -> None:
+    """Give the hub user behind a temporary lab the visitors' role, and no other one.
+
+    With the role that the Hub gives to everybody a visitor could make tokens and servers, and
+    look at the portal as somebody who is signed in.
+    """
+    role = orm.Role.find(db, names.VISITOR_ROLE)
+    if role is None or role.scopes != VISITOR_SCOPES:
+        role = roles.create_role(
+            db,
+            {
+                "name": names.VISITOR_ROLE,
+                "description": "Visitors enter their own temporary lab",
+                "scopes": VISITOR_SCOPES,
+                "managed_by_auth": True,
+            },
+            commit=False,
+        )
+    role.managed_by_auth = True
+    for other in [other for other in hub_user.roles if other is not role]:
+        roles.strip_role(db, hub_user, other.name)
+    if role not in hub_user.roles:
+        roles.grant_role(db, hub_user, rolename=role.name, managed=True, commit=False)
+    db.commit()
+
+
+def drop_roles_with_groups() -> None:
+    """Have the Hub forget a research group's role in the moment its hub group is removed.
+
+    The worker removes the group through the REST API, which has no way to remove a role.
+    """
+    if not event.contains(orm.Group, "after_delete", _drop_role):
+        event.listen(orm.Group, "after_delete", _drop_role)
+
+
+def _drop_role(_mapper: Any, connection: Any, group: Any) -> None:
+    slug = names.group_of_hub_group(group.name)
+    if slug is not None and group.name == names.people_group(slug):
+        connection.execute(delete(orm.Role).where(orm.Role.name == names.hub_role(slug)))
 
 
 def skip_consent(spawner: Any) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from shlex import quote
 from typing import Any
 
 from docker.api.client import APIClient
@@ -21,7 +22,7 @@ from sophon_hub.spawner.networks import GuardFailed, LabNetworks, ensure_network
 from sophon_hub.spawner.plan import LaunchPlan, refusal
 from sophon_hub.spawner.project import PULL_SECONDS
 from sophon_hub.spawner.pull import PullCancelled, has_image, pull
-from sophon_hub.spawner.ready import wait_for_answer
+from sophon_hub.spawner.ready import rehearse, wait_for_answer
 from sophon_hub.spawner.upkeep import ContainerUpkeep
 from sophon_hub.volumes import datasets, engine
 from sophon_hub.volumes import homes as volumes
@@ -30,6 +31,7 @@ from sophon_hub.volumes.helper import VolumeTrouble
 CREATE_ATTEMPTS = 3
 OPEN_FILES = 8192
 SHARED_MEMORY = "256m"
+COPY = "cp -r --no-preserve=mode,ownership {} {}/\n"
 NO_NAME_SERVER = {"dns": ["127.0.0.1"], "dns_opt": ["timeout:1", "attempts:1"]}
 """The lab itself, where nobody answers; and programs do not wait long for that."""
 LOG = LogConfig(type="local", config={"max-size": "10m", "max-file": "2"})
@@ -38,6 +40,9 @@ LOG = LogConfig(type="local", config={"max-size": "10m", "max-file": "2"})
 
 class DockerPart(ContainerUpkeep):
     """Runs a plan in a container: its own home, no rights, its own network."""
+
+    _skeleton: str | None = None
+    """The folder of the image that a home in memory begins with."""
 
     @property
     def executor(self) -> ThreadPoolExecutor:
@@ -116,12 +121,13 @@ class DockerPart(ContainerUpkeep):
         settings = self.sophon()
         self._post(65, "Preparing the home")
         networks = await engine.call(ensure_networks, settings, client)
-        volume = await engine.call(homes.ensure_home, client, settings, plan)
-        mounts = await engine.call(datasets.mounts, client, settings, plan.datasets)
-        await self._configure(plan, networks, volume, mounts)
-        await self._create()
-        await engine.call(homes.ensure_owner, client, settings, plan, self.object_id, volume)
-        await self._seed(client, plan, volume)
+        if plan.kind == "temporary":
+            self._skeleton = await engine.call(volumes.skeleton_of, client, plan.image)
+            await self._configure(plan, networks, [])
+            self.extra_host_config["tmpfs"][homes.HOME] = homes.in_memory(plan)
+            await self._create()
+        else:
+            await self._create_with_home(client, plan, networks)
         self._post(75, "Starting the lab")
         await self.docker("start", self.object_id)
         await engine.call(
@@ -134,9 +140,25 @@ class DockerPart(ContainerUpkeep):
         )
         if plan.internet:
             await self.docker("connect_container_to_network", self.object_id, networks.internet)
-        address = await self._wait_for_answer()
+        ip, port = await self._wait_for_answer()
         self._answered = True
-        return address
+        if plan.kind == "temporary":
+            scheme = "https" if self.internal_ssl else "http"
+            page = url_path_join(self.server.base_url, "lab")
+            await rehearse(f"{scheme}://{ip}:{port}{page}", self.api_token)
+        return ip, port
+
+    async def _create_with_home(
+        self, client: APIClient, plan: LaunchPlan, networks: LabNetworks
+    ) -> None:
+        """Make the container of a lab whose files stay."""
+        volume = await engine.call(homes.ensure_home, client, self.sophon(), plan)
+        home = {"source": volume, "target": homes.HOME, "type": "volume"}
+        data = await engine.call(datasets.mounts, client, self.sophon(), plan.datasets)
+        await self._configure(plan, networks, [home, *data])
+        await self._create()
+        await engine.call(homes.ensure_owner, client, self.sophon(), plan, self.object_id, volume)
+        await self._seed(client, plan, volume)
 
     async def _seed(self, client: APIClient, plan: LaunchPlan, volume: str) -> None:
         """Give a home the folder that its image brings for homes: once, and never again."""
@@ -175,11 +197,7 @@ class DockerPart(ContainerUpkeep):
             raise await self._failed_start(sentence, "crashed")
 
     async def _configure(
-        self,
-        plan: LaunchPlan,
-        networks: LabNetworks,
-        volume: str,
-        mounts: list[dict[str, Any]],
+        self, plan: LaunchPlan, networks: LabNetworks, mounts: list[dict[str, Any]]
     ) -> None:
         """Set every trait that decides how the container is made; what sites add stays."""
         namespace = self.sophon().namespace
@@ -189,9 +207,8 @@ class DockerPart(ContainerUpkeep):
         self.remove = self.use_internal_ip = True
         self.network_name = networks.labs
         self.mem_limit, self.cpu_limit = plan.memory_limit, plan.cpu_limit
-        home = {"source": volume, "target": homes.HOME, "type": "volume"}
         others = [mount for mount in self.mounts if not _is_ours(mount["target"])]
-        self.mounts = [*others, home, *mounts]
+        self.mounts = [*others, *mounts]
         self.extra_create_kwargs = await self._evaluate(self.extra_create_kwargs) | {
             "user": f"{homes.OWNER}:{homes.OWNER}",
             "working_dir": homes.HOME,
@@ -245,7 +262,10 @@ class DockerPart(ContainerUpkeep):
     async def get_command(self) -> list[str]:
         """The server's command, behind the gate that opens once the network is protected."""
         command = await super().get_command()
-        return ["sh", "-c", GATE, *command] if self.is_managed else command
+        if not self.is_managed:
+            return command
+        begin = COPY.format(quote(self._skeleton), homes.HOME) if self._skeleton else ""
+        return ["sh", "-c", begin + GATE, *command]
 
     def get_env(self) -> dict[str, str]:
         """The environment of the lab; nothing of the Hub's own."""

@@ -38,6 +38,15 @@ def ensure_home(client: APIClient, settings: Sophon, plan: LaunchPlan) -> str:
     return name
 
 
+def in_memory(plan: LaunchPlan) -> str:
+    """The options of a home that is gone with its container, for the engine's ``tmpfs``.
+
+    It counts against the lab's memory, so it gets a part of it.
+    """
+    size = plan.memory_limit // 4
+    return f"rw,exec,nosuid,nodev,mode=0700,uid={OWNER},gid={OWNER},size={size}"
+
+
 def ensure_owner(
     client: APIClient, settings: Sophon, plan: LaunchPlan, container: str, volume: str
 ) -> None:

@@ -17,6 +17,7 @@ REPOSITORY = "sophon-hub/"
 TITLE = "org.sophon.title"
 DESCRIPTION = "org.sophon.description"
 LANGUAGES = "org.sophon.languages"
+VISITORS = f"{REPOSITORY}tmp:latest"
 OFFERED = "org.sophon.offered"
 """Labels of images; people may choose those that say ``org.sophon.offered=true``."""
 
@@ -36,6 +37,14 @@ def describe_images(settings: Sophon, client: APIClient | None = None) -> dict[s
     if not settings.images_given:
         wanted = _built(client) or wanted
     return {name: _described(client, name, image) for name, image in sorted(wanted.items())}
+
+
+def visitors_image(client: APIClient | None = None) -> str:
+    """Reference of our own image for visitors; empty when it was not built."""
+    if client is None:
+        with contextlib.closing(connect()) as own_client:
+            return visitors_image(own_client)
+    return VISITORS if client.images(VISITORS) else ""
 
 
 def _built(client: APIClient) -> dict[str, Json]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from jupyterhub.spawner import SpawnException
 
+from sophon_hub.amounts import parse_bytes
 from sophon_hub.policy.quota import QuotaState, full_home_sentence, quota_state
 from sophon_hub.settings import Sophon
 from sophon_hub.store.launch import DatasetFiles, LaunchSpec
@@ -19,9 +20,24 @@ PERSONAL = uuid.UUID("6c2f2d0a-8f0b-4f6c-9a52-6f0b0d9c5a11")
 """Name space of the ids of personal homes."""
 
 CLEAN_UP_CPU = 0.5
-"""Cores of a personal lab that is started only to delete files; it has no Internet either."""
+"""Cores of a lab that is started only to delete files; it has no Internet either."""
 
-Kind = Literal["lab", "personal"]
+VISITOR_PIDS = 128
+"""Most processes and threads in a temporary lab."""
+
+VISITOR_ARGUMENTS = {
+    "--ServerApp.terminals_enabled": False,
+    # a visitor is alone; without it the server is smaller and starts sooner
+    "--YDocExtension.disable_rtc": True,
+}
+"""What JupyterLab does not have for visitors, whatever the image says."""
+
+VISITOR_ENVIRONMENT = {
+    # seconds between two reports of what was done: idle labs end in minutes, not hours
+    "JUPYTERHUB_ACTIVITY_INTERVAL": "60",
+}
+
+Kind = Literal["lab", "personal", "temporary"]
 
 
 @dataclass(frozen=True)
@@ -29,9 +45,10 @@ class LaunchPlan:
     """Everything that decides how one server runs.
 
     ``image`` is a reference, limits are cores and bytes and always set. The home belongs to
-    ``uid``, which is never used twice. ``group``, ``project`` and ``lab`` are slugs, empty
-    for personal labs. ``seeded`` are the folders of images that the home was given already; None
-    for homes that get none. ``datasets`` are what is mounted read-only, by slug.
+    ``uid``, which is never used twice; that of a temporary lab is in memory. ``group``,
+    ``project`` and ``lab`` are slugs, empty for personal and temporary labs. ``seeded`` are the
+    folders of images that the home was given already; None for homes that get none.
+    ``datasets`` are what is mounted read-only, by slug.
     """
 
     kind: Kind
@@ -70,6 +87,8 @@ def lab_plan(settings: Sophon, spec: LaunchSpec | None) -> LaunchPlan:
         raise refusal("There is no such lab.", "lab-unknown", 404)
     if spec.deleted:
         raise refusal("This lab is in the trash. Restore it first.", "lab-deleted", 404)
+    cpu_limit = min(spec.cpu_limit or settings.cpu_limit, settings.max_cpu_limit)
+    _check_room(settings, spec, own=False)
     return LaunchPlan(
         kind="lab",
         uid=spec.uid,
@@ -78,8 +97,8 @@ def lab_plan(settings: Sophon, spec: LaunchSpec | None) -> LaunchPlan:
         lab=spec.lab_slug,
         image=_reference(settings, spec.image),
         image_name=spec.image,
-        internet=spec.internet,
-        cpu_limit=min(spec.cpu_limit or settings.cpu_limit, settings.max_cpu_limit),
+        internet=spec.internet and not spec.clean_up,
+        cpu_limit=min(cpu_limit, CLEAN_UP_CPU) if spec.clean_up else cpu_limit,
         memory_limit=min(
             spec.memory_limit or settings.memory_limit_bytes, settings.max_memory_limit_bytes
         ),
@@ -89,14 +108,9 @@ def lab_plan(settings: Sophon, spec: LaunchSpec | None) -> LaunchPlan:
 
 
 def personal_plan(settings: Sophon, uid: str, spec: PersonalSpec) -> LaunchPlan:
-    """The plan of a personal lab: the image the person chose, on the home of this person.
-
-    One that is started to clean up gets enough to look at files and delete them.
-    """
+    """The plan of a personal lab: the image the person chose, on the home of this person."""
     image = spec.image or settings.default_image
-    full = quota_state(spec.disk_bytes, settings) is QuotaState.FULL
-    if full and not spec.clean_up:
-        raise refusal(full_home_sentence(settings), "home-full", 409)
+    _check_room(settings, spec, own=True)
     return LaunchPlan(
         kind="personal",
         uid=uid,
@@ -114,6 +128,23 @@ def personal_plan(settings: Sophon, uid: str, spec: PersonalSpec) -> LaunchPlan:
     )
 
 
+def temporary_plan(settings: Sophon, uid: str) -> LaunchPlan:
+    """The plan of a temporary lab: little of everything, and no way out."""
+    return LaunchPlan(
+        kind="temporary",
+        uid=uid,
+        group="",
+        project="",
+        lab="",
+        image=settings.temporary_reference,
+        image_name=settings.temporary_image_name,
+        internet=False,
+        cpu_limit=settings.temporary_cpu_limit,
+        memory_limit=parse_bytes(settings.temporary_memory_limit),
+        pids_limit=min(settings.pids_limit, VISITOR_PIDS),
+    )
+
+
 def personal_uid(hub_user: Any) -> str:
     """Immutable id of a person's home.
 
@@ -121,6 +152,13 @@ def personal_uid(hub_user: Any) -> str:
     name, and so that a new account under an old name (or number) inherits nothing.
     """
     return uuid.uuid5(PERSONAL, f"{hub_user.id}/{hub_user.created}").hex
+
+
+def _check_room(settings: Sophon, spec: LaunchSpec | PersonalSpec, *, own: bool) -> None:
+    """Refuse a full home; a lab that is to clean up gets enough to look at files and delete."""
+    full = quota_state(spec.disk_bytes, settings) is QuotaState.FULL
+    if full and not spec.clean_up:
+        raise refusal(full_home_sentence(settings, own=own), "home-full", 409)
 
 
 def _reference(settings: Sophon, image: str) -> str:

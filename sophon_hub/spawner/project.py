@@ -14,8 +14,17 @@ from sophon_hub.addresses import Addresses
 from sophon_hub.lab_messages import LabMessages
 from sophon_hub.settings import Sophon
 from sophon_hub.spawner import records
-from sophon_hub.spawner.access import ensure_role, skip_consent
-from sophon_hub.spawner.plan import LaunchPlan, lab_plan, personal_plan, personal_uid, refusal
+from sophon_hub.spawner.access import admit_visitor, ensure_role, skip_consent
+from sophon_hub.spawner.plan import (
+    VISITOR_ARGUMENTS,
+    VISITOR_ENVIRONMENT,
+    LaunchPlan,
+    lab_plan,
+    personal_plan,
+    personal_uid,
+    refusal,
+    temporary_plan,
+)
 from sophon_hub.spawner.progress import ProgressBoard
 from sophon_hub.spawner.saving import flush
 from sophon_hub.spawner.upstream import AnySpawner
@@ -63,6 +72,11 @@ class ProjectMixin(AnySpawner):
         return names.project_of_account(self.user.name) is not None
 
     @property
+    def is_temporary(self) -> bool:
+        """Whether the server belongs to a visitor."""
+        return names.is_temporary(self.user.name)
+
+    @property
     def is_managed(self) -> bool:
         """Whether Sophon decides how this server runs."""
         return self.manage_people or names.is_reserved_username(self.user.name)
@@ -80,6 +94,10 @@ class ProjectMixin(AnySpawner):
             if plan.kind == "lab":
                 ensure_role(self.user.db, plan.group)
                 skip_consent(self)
+            elif plan.kind == "temporary":
+                admit_visitor(self.user.db, self.user.orm_user)
+                for argument, value in VISITOR_ARGUMENTS.items():
+                    self._set_argument(argument, value)
             self.default_url = "/lab"
             self._set_argument("--HubOAuth.cache_max_age", settings.access_cache_seconds)
             self._protect_pages(settings)
@@ -143,8 +161,10 @@ class ProjectMixin(AnySpawner):
         settings = self.sophon()
         if self.is_account:
             return lab_plan(settings, await self._read_spec())
-        if names.is_reserved_username(self.user.name):
-            raise refusal("Temporary labs are not available.", "temporary", 403)
+        if self.is_temporary:
+            if self.name or not await records.is_temporary_lab(settings, self.user.name):
+                raise refusal("There is no such temporary lab.", "temporary-unknown", 404)
+            return temporary_plan(settings, personal_uid(self.user.orm_user))
         if self.name:
             raise refusal(
                 "You have one personal lab. Further labs belong to a project: create one there.",
@@ -154,6 +174,11 @@ class ProjectMixin(AnySpawner):
         uid = personal_uid(self.user.orm_user)
         spec = await records.personal_spec(settings, self.user.name, uid)
         return personal_plan(settings, uid, spec)
+
+    def get_env(self) -> dict[str, str]:
+        """The environment of the server."""
+        env = super().get_env()
+        return env | VISITOR_ENVIRONMENT if self.is_temporary else env
 
     async def _read_spec(self) -> LaunchSpec | None:
         return await records.launch_spec(self.sophon(), self.user.name, self.name)
@@ -221,6 +246,9 @@ class ProjectMixin(AnySpawner):
         mine = state.get("sophon", {})
         self._uid = mine.get("uid", "")
         self._group = mine.get("group", "")
+        if self.is_temporary:
+            # where people have to be allowed, the Hub gives its role back at its start
+            admit_visitor(self.user.db, self.user.orm_user)
         if self._group and self.orm_spawner.server is not None:
             ensure_role(self.user.db, self._group)
             skip_consent(self)

@@ -5,6 +5,7 @@ two seconds late. When `start` returns, the Hub's own first look succeeds.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 from aiohttp import ClientError, ClientTimeout
@@ -15,6 +16,7 @@ LAST_LOOK_SECONDS = 0.2
 SLOWER = 1.05
 LOOKS_BETWEEN_LIFE_SIGNS = 10
 ANSWER_SECONDS = 5
+REHEARSAL_SECONDS = 15
 
 
 async def wait_for_answer(url: str, check_alive: Callable[[], Awaitable[None]]) -> None:
@@ -29,6 +31,21 @@ async def wait_for_answer(url: str, check_alive: Callable[[], Awaitable[None]]) 
             await check_alive()
         await asyncio.sleep(pause)
         pause = min(pause * SLOWER, LAST_LOOK_SECONDS)
+
+
+async def rehearse(page: str, token: str) -> None:
+    """Open JupyterLab's page once, so that the first visitor does not wait for what is slow once.
+
+    Whether that works makes no difference. ``token`` is the server's own.
+    """
+    with contextlib.suppress(ClientError, OSError, TimeoutError):
+        response = await fetch(
+            page,
+            headers={"Authorization": f"token {token}"},
+            raise_for_status=False,
+            timeout=ClientTimeout(total=REHEARSAL_SECONDS),
+        )
+        await response.read()
 
 
 async def _answers(url: str) -> bool:

@@ -18,6 +18,7 @@ from sophon_hub.spawner.plan import refusal
 from sophon_hub.store.engine import make_engine, reading, transact
 from sophon_hub.store.launch import LaunchSpec, system_launch_spec
 from sophon_hub.store.personal import PersonalSpec, system_note_seeded, system_personal_spec
+from sophon_hub.store.temporary import system_may_start
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,11 @@ async def personal_spec(settings: Sophon, username: str, uid: str) -> PersonalSp
 async def note_seeded(settings: Sophon, uid: str, folder: str) -> None:
     """Remember that a folder of an image was copied into the home with this id."""
     await _write(settings, lambda session: system_note_seeded(session, uid, folder))
+
+
+async def is_temporary_lab(settings: Sophon, username: str) -> bool:
+    """Whether the portal wants this temporary lab started."""
+    return await _read(settings, lambda session: system_may_start(session, username))
 
 
 async def uids_in_use(settings: Sophon, uids: set[str]) -> set[str]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         start_timeout: int
         internal_ssl: bool
         oauth_client_id: str
+        api_token: str
         mem_limit: Any
         cpu_limit: Any
 

@@ -107,3 +107,20 @@ const follow = (page) => {
   };
 };
 for (const page of document.querySelectorAll("[data-progress]")) follow(page);
+
+/* How long a visit still lasts, and when it ends on the visitor's own clock. */
+const countDown = (place) => {
+  const end = new Date(place.dataset.countdown);
+  const tick = () => {
+    const minutes = Math.max(0, Math.ceil((end - Date.now()) / 60000));
+    const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
+    place.textContent = ` (in ${hours ? `${hours} h ` : ""}${rest} min)`;
+    if (minutes === 0) window.location.reload();
+  };
+  tick();
+  setInterval(tick, 15000);
+};
+for (const time of document.querySelectorAll("time[data-clock]")) {
+  time.textContent = new Date(time.dateTime).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+}
+for (const place of document.querySelectorAll("[data-countdown]")) countDown(place);

@@ -25,7 +25,8 @@ class LaunchSpec:
     """Everything about one lab that decides how its server runs.
 
     ``cpu_limit`` in cores and ``memory_limit`` in bytes, None for the hub's default; ``image``
-    is a name from the setting `images`, not a reference.
+    is a name from the setting `images`, not a reference. ``disk_bytes`` and ``clean_up`` are those
+    of `models.servers.HasServer`.
     """
 
     uid: str
@@ -38,6 +39,8 @@ class LaunchSpec:
     cpu_limit: float | None
     memory_limit: int | None
     deleted: bool
+    disk_bytes: int | None = None
+    clean_up: bool = False
     datasets: Mapping[str, DatasetFiles] = field(default_factory=dict)
 
 
@@ -80,5 +83,7 @@ def system_launch_spec(session: Session, username: str, server_name: str) -> Lau
         deleted=lab.deleted_at is not None
         or project.deleted_at is not None
         or group.deleted_at is not None,
+        disk_bytes=lab.disk_bytes,
+        clean_up=lab.clean_up,
         datasets=system_mountable(session, lab.dataset_uids, fits_group(group.id)),
     )

@@ -32,11 +32,13 @@ def system_group_projection(
 def system_group_projections(
     session: Session, now: datetime, group_id: int | None = None
 ) -> list[GroupProjection]:
-    """The hub groups of all research groups, or of one.
+    """The hub groups of all research groups that are not being removed, or of one.
 
     People who may only watch are left out until labs can enforce watching.
     """
-    groups = select(ResearchGroup.id, ResearchGroup.slug, ResearchGroup.deleted_at)
+    groups = select(ResearchGroup.id, ResearchGroup.slug, ResearchGroup.deleted_at).where(
+        ResearchGroup.purge_started_at.is_(None)
+    )
     people = (
         select(Membership.group_id, Person.username)
         .join(Person, Membership.person_id == Person.id)

@@ -18,7 +18,7 @@ from sophon_hub.policy.datasets import root_of
 from sophon_hub.settings import Sophon
 from sophon_hub.store.launch import DatasetFiles
 from sophon_hub.volumes.engine import connect, is_status
-from sophon_hub.volumes.helper import Helper, VolumeTrouble, any_image, run
+from sophon_hub.volumes.helper import Helper, VolumeTrouble, any_image, has_volume, run
 from sophon_hub.volumes.homes import PYTHON
 
 T = TypeVar("T")
@@ -150,6 +150,23 @@ def publish(settings: Sophon, home_uid: str, folder: str, uid: str) -> None:
         except VolumeTrouble:
             client.remove_volume(volume)
             raise
+
+    _with_engine(settings, work)
+
+
+def remove(settings: Sophon, uid: str) -> None:
+    """Remove the volume of a published dataset for good.
+
+    Raises:
+        VolumeTrouble: a lab that runs still has it, or no engine answers.
+    """
+    if settings.spawner == "process":
+        return  # nothing can have been published
+
+    def work(client: APIClient) -> None:
+        volume = names.dataset_volume_name(settings.namespace, uid)
+        if has_volume(client, volume):
+            client.remove_volume(volume)
 
     _with_engine(settings, work)
 

@@ -1,6 +1,7 @@
 """Homes while no lab looks after them: how much they hold, their trash, their first files."""
 
 import contextlib
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -31,6 +32,9 @@ DU = 'du -sxB1 "$1"; test -d "$1/$2" && du -sxB1 "$1/$2"; true'
 """Twice, since du counts nothing a second time; what it cannot read is left out."""
 
 MEASURE_SECONDS = 120
+
+CRASH_LOGS = "crash-logs"
+"""Directory below the data directory; each file's name begins with the id of a home."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,36 @@ def empty_trash(settings: Sophon, uid: str, image: str | None = None) -> None:
         run(client, settings, helper)
 
     _with_home(settings, uid, work)
+
+
+def remove(settings: Sophon, uid: str) -> None:
+    """Remove a lab's home for good, with containers that hold it and what its crashes left.
+
+    Raises:
+        VolumeTrouble: something still uses it, or no engine answers; what is gone stays gone.
+    """
+    for log in (settings.data_path / CRASH_LOGS).glob(f"{uid}-*"):
+        log.unlink(missing_ok=True)
+    if settings.spawner == "process":
+        home = _process_home(settings, uid)
+        if home:
+            _remove_tree(home)
+        return
+
+    def work(client: APIClient, volume: str) -> None:
+        labels = [f"org.sophon.namespace={settings.namespace}", f"org.sophon.uid={uid}"]
+        for container in client.containers(all=True, filters={"label": labels}):
+            client.remove_container(container["Id"], force=True, v=True)
+        client.remove_volume(volume)
+
+    _with_home(settings, uid, work)
+
+
+def _remove_tree(home: Path) -> None:
+    try:
+        shutil.rmtree(home)
+    except OSError as error:
+        raise VolumeTrouble(str(error)) from error
 
 
 def skeleton_of(client: APIClient, image: str) -> str | None:

@@ -11,6 +11,7 @@ from sophon_hub.errors import (
     Invalid,
     NotFound,
     SophonError,
+    TooMany,
     Unauthenticated,
     Unavailable,
 )
@@ -23,6 +24,7 @@ STATUS = {
     Conflict: 409,
     Invalid: 422,
     Unavailable: 503,
+    TooMany: 429,
 }
 
 PROBLEM_JSON = "application/problem+json"

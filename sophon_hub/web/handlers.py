@@ -1,6 +1,7 @@
 """Base of every request handler: caller, actor, transactions, bodies, errors."""
 
 import logging
+from asyncio import Future
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
@@ -67,6 +68,16 @@ class BaseHandler(HubOAuthenticated, RequestHandler):
             self._body.add(chunk)
         except BadBody as error:
             self.send_error(error.status, exc_info=(BadBody, error, None))
+
+    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> Future[None]:
+        """Answer; and say so where the connection ends with it.
+
+        Tornado closes the connection after an answer that was there before the body was read,
+        without a word; the hub's proxy could send the next request into it, which would fail.
+        """
+        if not self.request._body_future.done():
+            self.set_header("Connection", "close")
+        return super().finish(chunk)
 
     def load_body(self) -> None:
         """Put the collected body where Tornado keeps it, form fields included."""

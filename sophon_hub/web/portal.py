@@ -13,6 +13,7 @@ from sophon_hub.addresses import Addresses
 from sophon_hub.metrics.exposition import Metrics
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import Engine, Session, reading, transact
+from sophon_hub.web.visitors import ClaimBuckets
 
 T = TypeVar("T")
 
@@ -26,7 +27,8 @@ class Portal:
 
     ``prefix`` is the path of the portal with slashes at both ends, ``hub_prefix`` that of the
     Hub. ``known_people`` are those whose records say what the Hub told last: display name,
-    admin or not. ``metrics`` counts requests.
+    admin or not. ``metrics`` counts requests, ``claims`` the temporary labs that addresses ask
+    for.
     """
 
     settings: Sophon
@@ -39,6 +41,7 @@ class Portal:
     executor: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(THREADS, thread_name_prefix="database")
     )
+    claims: ClaimBuckets = field(default_factory=ClaimBuckets)
     known_people: dict[str, tuple[str | None, bool]] = field(default_factory=dict)
     metrics: Metrics = field(default_factory=Metrics)
 

@@ -1,6 +1,7 @@
 """The objects of the REST contract as dictionaries; pages show the same ones."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any
 
@@ -25,6 +26,7 @@ from sophon_hub.settings import Sophon
 from sophon_hub.store.groups import GroupSummary
 from sophon_hub.store.paging import Page
 from sophon_hub.store.projects import ProjectSummary
+from sophon_hub.store.temporary import TemporaryCounts
 
 Json = dict[str, Any]
 
@@ -39,6 +41,18 @@ def instance(row: Instance, settings: Sophon) -> Json:
         "description_html": render(row.description),
         "version": __version__,
         "features": [f"spawner:{settings.spawner}"],
+    }
+
+
+def temporary(counts: TemporaryCounts, settings: Sophon) -> Json:
+    """Temporary labs in numbers."""
+    return {
+        "offered": settings.temporary_labs,
+        "capacity": settings.temporary_capacity,
+        "pool": settings.temporary_pool,
+        **asdict(counts),
+        "image": settings.temporary_image_name,
+        "version": __version__,
     }
 
 
@@ -180,19 +194,23 @@ def lab(row: Lab, actor: Actor, settings: Sophon, datasets: Datasets = NO_DATASE
         "restart_needed": restart_reasons(row),
         "datasets": attached(row, datasets),
         "message": row.message if inside else "",
-        "disk": disk(row) if inside else None,
+        "clean_up": row.clean_up,
+        "disk": disk(row, settings) if inside else None,
         "can": permitted(actor, row),
         "created_at": rfc3339(row.created_at),
         "deleted_at": rfc3339(row.deleted_at),
     }
 
 
-def disk(row: Lab | PersonalLab) -> Json:
-    """What a home holds, in bytes, as far as it is known."""
+def disk(row: Lab | PersonalLab, settings: Sophon) -> Json:
+    """What a home holds, in bytes, as far as it is known, and what it may hold."""
     return {
         "bytes": row.disk_bytes,
         "trash_bytes": row.trash_bytes,
         "measured_at": rfc3339(row.disk_measured_at),
+        "soft_quota": limit_bytes(settings.home_soft_quota),
+        "hard_quota": limit_bytes(settings.home_hard_quota),
+        "state": quota_state(row.disk_bytes, settings),
     }
 
 
@@ -209,12 +227,7 @@ def personal_lab(
         "last_activity": rfc3339(row.last_activity),
         "restart_needed": restart_reasons(row),
         "datasets": attached(row, datasets),
-        "disk": disk(row)
-        | {
-            "soft_quota": limit_bytes(settings.home_soft_quota),
-            "hard_quota": limit_bytes(settings.home_hard_quota),
-            "state": quota_state(row.disk_bytes, settings),
-        },
+        "disk": disk(row, settings),
     }
 
 

@@ -71,13 +71,20 @@ async def _measure(context: Context, kind: Kind, number: int) -> None:
 
 async def empty_trash(context: Context, personal_id: int) -> None:
     """Empty the trash of a personal lab's home, and measure it again."""
-    home = await context.read(
-        lambda session: servers.system_home(session, PersonalLab, personal_id)
-    )
+    await _empty_trash(context, PersonalLab, personal_id)
+
+
+async def empty_lab_trash(context: Context, lab_id: int) -> None:
+    """Empty the trash of the home of a project's lab, and measure it again."""
+    await _empty_trash(context, Lab, lab_id)
+
+
+async def _empty_trash(context: Context, kind: Kind, number: int) -> None:
+    home = await context.read(lambda session: servers.system_home(session, kind, number))
     if home is None:
         return
     try:
         await asyncio.to_thread(homes.empty_trash, context.settings, home.uid, home.image)
     except VolumeTrouble as error:
         log.warning("cannot empty the trash of the home %s: %s", home.uid, error)
-    await _measure(context, PersonalLab, personal_id)
+    await _measure(context, kind, number)

@@ -132,14 +132,18 @@ async def stop_lab(context: Context, lab_id: int) -> None:
 
 async def stop(context: Context, target: Target) -> None:
     """Stop a lab's server and wait until it is gone."""
-    await context.hub.stop_server(target.account, target.server)
-    for _ in range(STOP_POLLS):
-        server = await context.hub.server(target.account, target.server)
-        if server is None or (server.stopped and server.pending is None):
-            break
-        if server.pending is None and server.ready:
-            await context.hub.stop_server(target.account, target.server)
-        await asyncio.sleep(POLL_SECONDS)
-    else:
-        raise HubDown("The lab's server does not stop.")
+    await wait_until_stopped(context, target.account, target.server)
     await set_state(context, target, LabState.STOPPING, LabState.STOPPED)
+
+
+async def wait_until_stopped(context: Context, account: str, name: str) -> None:
+    """Have a server stopped, and come back when it is."""
+    await context.hub.stop_server(account, name)
+    for _ in range(STOP_POLLS):
+        server = await context.hub.server(account, name)
+        if server is None or (server.stopped and server.pending is None):
+            return
+        if server.pending is None and server.ready:
+            await context.hub.stop_server(account, name)
+        await asyncio.sleep(POLL_SECONDS)
+    raise HubDown("The lab's server does not stop.")

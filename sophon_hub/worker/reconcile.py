@@ -114,7 +114,7 @@ def _note_no_server(session: Session, lab: Lab) -> None:
         _enqueue(session, "stop_lab", lab)
     else:
         lab.state, lab.progress, lab.message = LabState.STOPPED, 0, ENDED
-        lab.started_with = None
+        lab.started_with, lab.clean_up = None, False
         disk.enqueue_measure(session, Lab, lab.id)
         audit.record(session, SYSTEM, "lab:ended", lab)
 

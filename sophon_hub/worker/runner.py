@@ -13,7 +13,8 @@ from sophon_hub.errors import SophonError
 from sophon_hub.hub import HubDown, HubRefused
 from sophon_hub.metrics import heartbeat
 from sophon_hub.store.engine import Session
-from sophon_hub.worker import claims, datasets, disk, groups, labs, personal, reconcile
+from sophon_hub.store.trash import Kind
+from sophon_hub.worker import claims, datasets, disk, labs, personal, reconcile, trash
 from sophon_hub.worker.context import Context
 
 log = logging.getLogger("sophon.worker")
@@ -30,17 +31,19 @@ RETRY_SECONDS = 5.0
 Handler = Callable[[Context, int], Awaitable[None]]
 
 HANDLERS: dict[str, tuple[Handler, str]] = {
-    "sync_group": (groups.sync_group, "group_id"),
+    "sync_group": (trash.follow_group, "group_id"),
     "apply_claims": (claims.apply, "person_id"),
     "start_lab": (labs.start_lab, "lab_id"),
     "stop_lab": (labs.stop_lab, "lab_id"),
     "start_personal": (personal.start_personal, "personal_id"),
     "stop_personal": (personal.stop_personal, "personal_id"),
     "empty_trash": (disk.empty_trash, "personal_id"),
+    "empty_lab_trash": (disk.empty_lab_trash, "lab_id"),
     "prepare_dataset": (datasets.prepare_dataset, "dataset_id"),
     "verify_dataset": (datasets.verify_dataset, "dataset_id"),
     "measure_lab": (disk.measure_lab, "lab_id"),
     "measure_personal": (disk.measure_personal, "personal_id"),
+    **{f"purge_{kind}": (trash.purge(kind), f"{kind}_id") for kind in Kind},
 }
 """What does each kind of job, and the name of the number it is about."""
 
@@ -146,6 +149,7 @@ class Runner:
                 looked = now
                 await (reconcile.repair if is_due else reconcile.watch)(self._context)
                 await disk.enqueue_due(self._context)
+                await trash.end_due(self._context)
                 self._repaired = now if is_due else repaired
             except (HubDown, HubRefused, SophonError) as error:
                 log.warning("cannot compare with the hub, trying again: %s", error)

@@ -49,6 +49,7 @@ from sophon_hub.actions.labs import (
     stop_lab,
     unlock_lab,
 )
+from sophon_hub.actions.labs import empty_trash as empty_lab_trash
 from sophon_hub.actions.members import (
     approve_request,
     decline_request,
@@ -68,8 +69,17 @@ from sophon_hub.actions.projects import (
     edit_project,
     restore_project,
 )
+from sophon_hub.actions.purge import purge_now
 from sophon_hub.errors import SophonError
-from sophon_hub.models import AuditEvent, Dataset, Job, Lab, PersonalLab, ResearchGroup
+from sophon_hub.models import (
+    AuditEvent,
+    Dataset,
+    Job,
+    Lab,
+    PersonalLab,
+    ResearchGroup,
+    ResearchProject,
+)
 from sophon_hub.policy.actor import Actor
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import reading, transact, writing
@@ -256,10 +266,18 @@ CASES: dict[str, Case] = {
     "labs.start_lab": Case(
         "grace",
         "alan",
-        lambda s, a: start_lab(s, a, stage.lab(s)),
+        lambda s, a: start_lab(s, a, stage.lab(s), forms.LabStart(), SETTINGS),
         "lab:start",
         "lens/bench",
         ("start_lab bench",),
+    ),
+    "labs.empty_trash": Case(
+        "grace",
+        "alan",
+        lambda s, a: empty_lab_trash(s, a, stage.lab(s)),
+        "lab:empty-trash",
+        "lens/bench",
+        ("empty_lab_trash bench",),
     ),
     "labs.stop_lab": Case(
         "grace",
@@ -402,7 +420,7 @@ CASES: dict[str, Case] = {
     "personal.start_personal": Case(
         "grace",
         "guest",
-        lambda s, a: start_personal(s, a, forms.PersonalStart(), SETTINGS),
+        lambda s, a: start_personal(s, a, forms.LabStart(), SETTINGS),
         "personal:start",
         "grace",
         ("start_personal grace",),
@@ -423,6 +441,30 @@ CASES: dict[str, Case] = {
         "grace",
         ("empty_trash grace",),
     ),
+    "purge.purge_now": Case(
+        "ada",
+        "grace",
+        lambda s, a: purge_now(s, a, stage.group(s, "gone"), forms.Confirmation(confirm="gone")),
+        "group:purge",
+        "gone",
+        ("purge_group gone",),
+    ),
+    "purge.purge_now for a project": Case(
+        "ada",
+        "grace",
+        lambda s, a: purge_now(s, a, stage.project(s, "old"), forms.Confirmation(confirm="old")),
+        "project:purge",
+        "old",
+        ("purge_project old",),
+    ),
+    "purge.purge_now for a lab": Case(
+        "ada",
+        "grace",
+        lambda s, a: purge_now(s, a, stage.lab(s, "lost"), forms.Confirmation(confirm="lost")),
+        "lab:purge",
+        "lens/lost",
+        ("purge_lab lost",),
+    ),
     "instance.edit_instance": Case(
         "root",
         "ada",
@@ -437,12 +479,28 @@ HELPERS = {
     "claims.apply_claims",  # the hub itself acts; tests/actions/test_claims.py
     "groups.check_owner_stays",
     "groups.drop_request",
+    "groups.lock_contents",
     "groups.has_expired",
     "groups.lock_for",
     "groups.sync",
     "idempotency.once",  # runs one of the actions
+    "purge.cancel_deletions",  # the hub itself acts; tests/actions/test_purge.py
+    "purge.end_deletion",
+    "purge.finish_purge",
     "people.note_person",  # nobody acts: it writes down what the Hub says
     "slugs.choose_slug",
+    # visitors are nobody, and the worker is the hub itself; tests/actions/test_temporary.py
+    "temporary.ask_for_lab",
+    "temporary.end_due",
+    "temporary.ends_at",
+    "temporary.forget",
+    "temporary.give_up",
+    "temporary.idle_at",
+    "temporary.keep_waiting",
+    "temporary.leave_lab",
+    "temporary.note_ready",
+    "temporary.offered",
+    "temporary.refill",
     "text.clean",
     "trash.move_to_trash",
     "trash.take_from_trash",
@@ -495,14 +553,15 @@ def named_jobs(session: Session) -> list[str]:
             dataset = session.get_one(Dataset, job.payload["dataset_id"])
             named.append(f"{job.kind} {dataset.slug}")
             continue
-        noun, number = job.key.split(":")
+        noun, number = job.key.removeprefix("trash-").split(":")
         if noun in ("personal", "trash"):
             with_person = [joinedload(PersonalLab.person)]
             own = session.get_one(PersonalLab, int(number), options=with_person)
             assert job.payload == {"personal_id": own.id}
             named.append(f"{job.kind} {own.person.username}")
             continue
-        about = session.get(Lab if noun == "lab" else ResearchGroup, int(number))
+        kinds = {"lab": Lab, "project": ResearchProject, "group": ResearchGroup}
+        about = session.get(kinds[noun], int(number))
         assert about
         assert job.payload == {f"{noun}_id": about.id}
         named.append(f"{job.kind} {about.slug}")

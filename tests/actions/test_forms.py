@@ -152,7 +152,7 @@ FIELDS: dict[type[Form], dict[str, str]] = {
         "memory_limit": "bytes",
     },
     forms.PersonalChanges: {"image": "word or null"},
-    forms.PersonalStart: {"clean_up": "truth"},
+    forms.LabStart: {"clean_up": "truth"},
     forms.NewDataset: {
         "name": "name",
         "slug": "slug",
@@ -181,6 +181,7 @@ FIELDS: dict[type[Form], dict[str, str]] = {
         "visibility": "visibility",
     },
     forms.LockReason: {"reason": "message"},
+    forms.Confirmation: {"confirm": "word"},
     forms.InstanceChanges: {"name": "name", "description": "description"},
     forms.Nothing: {},
 }
@@ -191,6 +192,7 @@ NEEDED: dict[type[Form], dict[str, Any]] = {
     forms.NewDataset: {"name": "A", "kind": "directory", "location": "/srv/a"},
     forms.Publication: {"name": "A", "folder": "a"},
     forms.MemberSettings: {"role": "member"},
+    forms.Confirmation: {"confirm": "a"},
 }
 
 every_form = pytest.mark.parametrize("form", FIELDS, ids=lambda form: form.__name__)

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from sophon_hub.actions.forms import LabChanges, LockReason, NewLab
+from sophon_hub.actions.forms import LabChanges, LabStart, LockReason, NewLab
 from sophon_hub.actions.labs import (
     create_lab,
     delete_lab,
     edit_lab,
+    empty_trash,
     lock_lab,
     open_lab,
     restore_lab,
@@ -24,6 +25,8 @@ from tests.cast import Cast
 from tests.database import actions, events, jobs
 
 GIGABYTE = 1024**3
+SETTINGS = Sophon(home_hard_quota="1M")
+FULL = 1024**2 + 1
 
 
 @pytest.fixture
@@ -166,7 +169,7 @@ def test_starting_starts_what_does_not_run_and_is_harmless_otherwise(
 ) -> None:
     lab.state = state
     lab.progress, lab.message = 70, "before"
-    assert start_lab(cast.session, cast.actor("grace"), lab) == bool(wanted)
+    assert start_lab(cast.session, cast.actor("grace"), lab, LabStart(), SETTINGS) == bool(wanted)
     assert lab.state is after
     assert [kind for kind, _ in jobs(cast.session)] == wanted
     assert actions(cast.session) == ["lab:start"] * len(wanted)
@@ -177,10 +180,32 @@ def test_starting_starts_what_does_not_run_and_is_harmless_otherwise(
         assert (lab.progress, lab.message) == (70, "before")
 
 
+@pytest.mark.parametrize(("size", "full"), [(FULL, True), (FULL - 1, False), (None, False)])
+def test_a_lab_whose_home_is_full_is_started_to_clean_up_only(
+    cast: Cast, lab: Lab, size: int | None, full: bool
+) -> None:
+    lab.disk_bytes = size
+    grace = cast.actor("grace")
+    if full:
+        with pytest.raises(Conflict, match="clean up"):
+            start_lab(cast.session, grace, lab, LabStart(), SETTINGS)
+        assert (lab.state, lab.clean_up) == (LabState.STOPPED, False)
+    assert start_lab(cast.session, grace, lab, LabStart(clean_up=True), SETTINGS)
+    assert lab.clean_up is full
+    [event] = events(cast.session)
+    assert event.detail["clean_up"] is full
+
+
+def test_a_full_lab_that_runs_goes_on(cast: Cast, lab: Lab) -> None:
+    lab.state, lab.disk_bytes = LabState.RUNNING, FULL
+    assert not start_lab(cast.session, cast.actor("grace"), lab, LabStart(), SETTINGS)
+    assert lab.state is LabState.RUNNING
+
+
 def test_a_lab_that_is_being_stopped_is_not_started(cast: Cast, lab: Lab) -> None:
     lab.state = LabState.STOPPING
     with pytest.raises(Conflict, match="just being stopped"):
-        start_lab(cast.session, cast.actor("grace"), lab)
+        start_lab(cast.session, cast.actor("grace"), lab, LabStart(), SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +229,7 @@ def test_stopping_stops_what_runs_and_is_harmless_otherwise(
 
 
 def test_starting_and_stopping_in_a_row_are_done_in_a_row(cast: Cast, lab: Lab) -> None:
-    start_lab(cast.session, cast.actor("grace"), lab)
+    start_lab(cast.session, cast.actor("grace"), lab, LabStart(), SETTINGS)
     stop_lab(cast.session, cast.actor("grace"), lab)
     assert jobs(cast.session) == [
         ("start_lab", f"lab:{lab.id}"),
@@ -245,7 +270,8 @@ def test_a_locked_lab_is_left_alone_by_everybody_but_who_locked_it(
     actor, session = cast.actor(name), cast.session
     for attempt in (
         lambda: edit(cast, lab, settings, name, internet=False),
-        lambda: start_lab(session, actor, lab),
+        lambda: empty_trash(session, actor, lab),
+        lambda: start_lab(session, actor, lab, LabStart(), SETTINGS),
         lambda: stop_lab(session, actor, lab),
         lambda: open_lab(session, actor, lab),
         lambda: lock(cast, lab, name, "mine"),
@@ -258,7 +284,7 @@ def test_a_locked_lab_is_left_alone_by_everybody_but_who_locked_it(
     open_lab(session, grace, lab)
     assert stop_lab(session, grace, lab)
     lab.state = LabState.STOPPED
-    assert start_lab(session, grace, lab)
+    assert start_lab(session, grace, lab, LabStart(), SETTINGS)
 
 
 def test_a_locked_lab_is_not_deleted_before_it_is_unlocked(cast: Cast, lab: Lab) -> None:
@@ -310,9 +336,9 @@ def test_a_lab_is_deleted_when_it_has_no_server(cast: Cast, lab: Lab, state: Lab
     with pytest.raises(Conflict, match="already"):
         delete_lab(cast.session, ada, lab)
     with pytest.raises(Forbidden, match="restore it first"):
-        start_lab(cast.session, ada, lab)
+        start_lab(cast.session, ada, lab, LabStart(), SETTINGS)
     with pytest.raises(NotFound):
-        start_lab(cast.session, cast.actor("grace"), lab)
+        start_lab(cast.session, cast.actor("grace"), lab, LabStart(), SETTINGS)
     restored = restore_lab(cast.session, ada, lab)
     assert (restored.deleted_at, restored.deleted_by_id) == (None, None)
     with pytest.raises(Conflict, match="not in the trash"):
@@ -336,8 +362,8 @@ def test_what_is_decided_about_a_lab_is_decided_by_its_row_of_this_moment(
     assert lab.locked_by is None
     cast.session.execute(table.update().values(state="running", locked_by_id=cast.people["ada"].id))
     with pytest.raises(Conflict, match="locked by Ada"):
-        start_lab(cast.session, cast.actor("grace"), lab)
-    assert start_lab(cast.session, cast.actor("ada"), lab) is False
+        start_lab(cast.session, cast.actor("grace"), lab, LabStart(), SETTINGS)
+    assert start_lab(cast.session, cast.actor("ada"), lab, LabStart(), SETTINGS) is False
     unlock_lab(cast.session, cast.actor("ada"), lab)
     cast.session.execute(table.update().values(deleted_at=make.LONG_AGO))
     with pytest.raises(NotFound):

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from sophon_hub.actions.forms import PersonalChanges, PersonalStart
+from sophon_hub.actions.forms import LabStart, PersonalChanges
 from sophon_hub.actions.personal import edit_personal, start_personal, stop_personal
 from sophon_hub.errors import Conflict, Invalid
 from sophon_hub.models import AuditEvent, Job, LabState, PersonalLab
@@ -57,7 +57,7 @@ def test_starting_what_runs_or_starts_does_nothing(
     session: Session, cast: Cast, state: LabState
 ) -> None:
     make.personal_lab(session, cast.people["grace"], state=state)
-    assert start_personal(session, cast.actor("grace"), PersonalStart(), SETTINGS)[1] is False
+    assert start_personal(session, cast.actor("grace"), LabStart(), SETTINGS)[1] is False
     assert count(session, Job) == count(session, AuditEvent) == 0
 
 
@@ -66,7 +66,7 @@ def test_what_is_stopped_is_started_with_the_image_of_this_moment(
     session: Session, cast: Cast, state: LabState
 ) -> None:
     make.personal_lab(session, cast.people["grace"], state=state, image="geo")
-    lab, begun = start_personal(session, cast.actor("grace"), PersonalStart(), SETTINGS)
+    lab, begun = start_personal(session, cast.actor("grace"), LabStart(), SETTINGS)
     assert begun
     assert lab.state is LabState.STARTING
     assert lab.started_with == {"image": "geo", "datasets": []}
@@ -76,7 +76,7 @@ def test_what_is_stopped_is_started_with_the_image_of_this_moment(
 def test_what_is_being_stopped_is_not_started(session: Session, cast: Cast) -> None:
     make.personal_lab(session, cast.people["grace"], state=LabState.STOPPING)
     with pytest.raises(Conflict, match="being stopped"):
-        start_personal(session, cast.actor("grace"), PersonalStart(), SETTINGS)
+        start_personal(session, cast.actor("grace"), LabStart(), SETTINGS)
 
 
 @pytest.mark.parametrize("state", [LabState.STOPPED, LabState.FAILED, LabState.STOPPING])
@@ -103,8 +103,8 @@ def test_a_full_home_is_started_to_clean_up_only(
     grace = cast.actor("grace")
     if clean_up:
         with pytest.raises(Conflict, match="clean up"):
-            start_personal(session, grace, PersonalStart(), SETTINGS)
-    lab, begun = start_personal(session, grace, PersonalStart(clean_up=True), SETTINGS)
+            start_personal(session, grace, LabStart(), SETTINGS)
+    lab, begun = start_personal(session, grace, LabStart(clean_up=True), SETTINGS)
     assert begun
     assert lab.clean_up is clean_up
 
@@ -122,6 +122,6 @@ def test_cleaning_up_is_over_when_the_lab_is_stopped(session: Session, cast: Cas
 
 def test_a_full_home_that_runs_goes_on(session: Session, cast: Cast) -> None:
     make.personal_lab(session, cast.people["grace"], state=LabState.RUNNING, disk_bytes=FULL)
-    lab, begun = start_personal(session, cast.actor("grace"), PersonalStart(), SETTINGS)
+    lab, begun = start_personal(session, cast.actor("grace"), LabStart(), SETTINGS)
     assert begun is False
     assert lab.state is LabState.RUNNING

@@ -7,6 +7,7 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.orm import Session
 
 from sophon_hub.actions import forms
+from sophon_hub.actions.forms import LabStart
 from sophon_hub.actions.groups import create_group, edit_group, join_group, leave_group
 from sophon_hub.actions.idempotency import once
 from sophon_hub.actions.labs import create_lab, lock_lab, start_lab, stop_lab
@@ -167,7 +168,7 @@ def test_who_joins_many_times_at_once_joins_once(
 
 def test_a_lab_that_many_start_at_once_starts_once(hub: Engine) -> None:
     def start(session: Session, actor: Actor) -> bool:
-        return start_lab(session, actor, stage.lab(session))
+        return start_lab(session, actor, stage.lab(session), LabStart(), SETTINGS)
 
     results = at_once(hub, *[("grace", start), ("ada", start)] * 2)
     assert sorted(results) == [False, False, False, True]
@@ -196,7 +197,7 @@ def test_a_lab_that_two_lock_at_once_belongs_to_one(hub: Engine) -> None:
 
 def test_a_lab_is_never_started_in_the_trash(hub: Engine) -> None:
     def start(session: Session, actor: Actor) -> bool:
-        return start_lab(session, actor, stage.lab(session))
+        return start_lab(session, actor, stage.lab(session), LabStart(), SETTINGS)
 
     def delete(session: Session, actor: Actor) -> None:
         delete_project(session, actor, stage.project(session))

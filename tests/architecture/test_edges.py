@@ -24,6 +24,9 @@ SUBJECTS = {ResearchGroup, ResearchProject, Lab}
 ASK_NOBODY = {
     "instance.get_instance": "the name of the hub is public",
     "people.find_actor": "it finds out who is asking",
+    "temporary.count_temporary": "numbers that name nobody",
+    "temporary.find_lab_of_visit": "whoever has the secret behind the digest owns the lab",
+    "temporary.find_place": "the same of a place in the queue",
     "people.find_person": "whoever calls it has asked for a permission about the name",
 }
 

@@ -8,7 +8,13 @@ import pytest
 from jupyterhub import orm, roles
 
 from sophon_hub import names
-from sophon_hub.spawner.access import ensure_role, skip_consent
+from sophon_hub.spawner.access import (
+    VISITOR_SCOPES,
+    admit_visitor,
+    drop_roles_with_groups,
+    ensure_role,
+    skip_consent,
+)
 
 
 @pytest.fixture
@@ -82,6 +88,21 @@ def test_people_already_in_the_group_stay_in_it(db: Any) -> None:
     assert [user.name for user in orm.Group.find(db, "sophon-optics-people").users] == ["ada"]
 
 
+def test_the_role_goes_with_the_group_of_people_and_others_stay(db: Any) -> None:
+    drop_roles_with_groups()
+    drop_roles_with_groups()
+    ensure_role(db, "optics")
+    ensure_role(db, "acoustics")
+    for name in ("sophon-optics-labs", "sophon-optics-people"):
+        assert orm.Role.find(db, names.hub_role("optics")) is not None
+        db.delete(orm.Group.find(db, name))
+        db.commit()
+    assert [role.name for role in db.query(orm.Role)] == [names.hub_role("acoustics")]
+    ensure_role(db, "optics")
+    role = orm.Role.find(db, names.hub_role("optics"))
+    assert [group.name for group in role.groups] == ["sophon-optics-people"]
+
+
 def test_only_the_lab_itself_is_spared_the_consent_page() -> None:
     trusted = {"service-portal"}
     user = SimpleNamespace(settings={"oauth_no_confirm_list": trusted})
@@ -89,3 +110,34 @@ def test_only_the_lab_itself_is_spared_the_consent_page() -> None:
     skip_consent(SimpleNamespace(user=user, oauth_client_id="jupyterhub-user-project-x-lab"))
 
     assert trusted == {"service-portal", "jupyterhub-user-project-x-lab"}
+
+
+@pytest.fixture
+def visitor(db: Any) -> Any:
+    """A hub user as the Hub makes it, with the role of everybody."""
+    roles.create_role(db, {"name": "user", "scopes": ["self"]})
+    user = orm.User(name=names.new_temporary())
+    db.add(user)
+    db.commit()
+    roles.grant_role(db, user, rolename="user")
+    return user
+
+
+def test_a_visitor_has_the_visitors_role_and_no_other(db: Any, visitor: Any) -> None:
+    admit_visitor(db, visitor)
+
+    (role,) = visitor.roles
+    assert (role.name, role.managed_by_auth) == (names.VISITOR_ROLE, True)
+    assert set(role.scopes) == set(VISITOR_SCOPES)
+    assert not [scope for scope in role.scopes if not scope.endswith("!user")]
+
+
+def test_a_visitor_who_got_the_role_of_everybody_back_loses_it_again(db: Any, visitor: Any) -> None:
+    admit_visitor(db, visitor)
+    roles.grant_role(db, visitor, rolename="user")
+    wide = roles.create_role(db, {"name": names.VISITOR_ROLE, "scopes": ["admin:servers"]})
+
+    admit_visitor(db, visitor)
+
+    assert [role.name for role in visitor.roles] == [names.VISITOR_ROLE]
+    assert set(wide.scopes) == set(VISITOR_SCOPES)

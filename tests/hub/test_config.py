@@ -182,6 +182,14 @@ def test_one_database_for_portal_and_hub_is_refused(process_settings: Sophon) ->
         preflight.refuse_unsafe(process_settings, Config())
 
 
+def test_visitors_without_an_account_get_containers_or_nothing(process_settings: Sophon) -> None:
+    process_settings.temporary_labs = True
+    with pytest.raises(BadSetting, match="SOPHON_TEMPORARY_LABS=false"):
+        preflight.refuse_unsafe(process_settings, Config())
+    process_settings.spawner = "docker"
+    preflight.refuse_unsafe(process_settings, Config())
+
+
 @pytest.mark.parametrize("name", SECRETS)
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o602])
 def test_a_secret_that_others_can_reach_is_refused(

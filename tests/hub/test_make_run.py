@@ -135,7 +135,9 @@ def test_a_trial_runs_survives_ctrl_c_and_leaves_nothing_behind(
         return str(ada.page(LAB, headers=headers).json()["state"])
 
     wait_for(lambda: state() == "running", "the lab to run", 120)
-    running = {"label": [f"org.sophon.namespace={trial.namespace}"], "status": "running"}
+    # those of visitors come and go
+    labels = [f"org.sophon.namespace={trial.namespace}", "org.sophon.kind=lab"]
+    running = {"label": labels, "status": "running"}
     (before,) = docker.containers(filters=running)
 
     refused = trial.make("clean-demo")

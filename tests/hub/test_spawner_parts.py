@@ -103,17 +103,32 @@ def test_a_plan_keeps_to_the_highest_limits() -> None:
 
 @pytest.mark.parametrize(
     ("changed", "status"),
-    [(None, 404), ({"deleted": True}, 404), ({"image": "unknown"}, 409)],
+    [
+        (None, 404),
+        ({"deleted": True}, 404),
+        ({"image": "unknown"}, 409),
+        ({"disk_bytes": 1024**4}, 409),
+    ],
 )
 def test_what_cannot_run_is_refused_with_a_sentence(
     changed: dict[str, Any] | None, status: int
 ) -> None:
     with pytest.raises(SpawnException) as refused:
-        lab_plan(Sophon(), None if changed is None else spec(**changed))
+        lab_plan(Sophon(home_hard_quota="1G"), None if changed is None else spec(**changed))
 
     assert refused.value.status_code == status
     assert refused.value.message.endswith(".")
     assert refused.value.reason
+
+
+def test_a_full_lab_that_is_to_clean_up_gets_enough_to_delete_and_no_internet() -> None:
+    settings = Sophon(home_hard_quota="1M")
+
+    for clean_up, cpu_limit in ((True, 0.5), (False, 4.0)):
+        size = 1024**2 + clean_up
+        full = spec(disk_bytes=size, clean_up=clean_up, internet=True, cpu_limit=4.0)
+        plan = lab_plan(settings, full)
+        assert (plan.cpu_limit, plan.internet) == (cpu_limit, not clean_up)
 
 
 def test_a_personal_home_follows_the_account_not_the_name() -> None:

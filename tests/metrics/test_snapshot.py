@@ -7,13 +7,19 @@ from sqlalchemy import Engine
 
 from sophon_hub import jobs
 from sophon_hub.metrics import heartbeat, snapshot
-from sophon_hub.models import LabState, Visibility
+from sophon_hub.models import (
+    LabState,
+    TemporaryLab,
+    TemporaryState,
+    TemporaryVisit,
+    Visibility,
+)
 from sophon_hub.store.engine import reading, writing
 from tests import make
 from tests.conftest import StoppedClock
 from tests.database import statements
 
-MOST_STATEMENTS = 6
+MOST_STATEMENTS = 8
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +46,8 @@ def test_an_empty_hub_has_zeros_for_everything(engine: Engine, now: StoppedClock
         worker_repaired=0,
         jobs_done=0,
         jobs_failed=0,
+        temporary_labs={"starting": 0, "ready": 0, "claimed": 0, "ending": 0},
+        visitors_waiting=0,
     )
 
 
@@ -65,6 +73,19 @@ def test_everything_is_counted_by_kind_and_what_is_in_the_trash_is_not(
     assert seen.groups == {"public": 1, "internal": 0, "private": 1}
     assert seen.projects == {"public": 1, "internal": 0, "private": 0}
     assert seen.labs == {"stopped": 0, "starting": 0, "running": 1, "stopping": 1, "failed": 1}
+
+
+def test_temporary_labs_are_counted_by_state_and_so_is_the_queue_for_them(
+    engine: Engine, now: StoppedClock
+) -> None:
+    states = [TemporaryState.READY, TemporaryState.READY, TemporaryState.CLAIMED]
+    with writing(engine) as session:
+        for number, state in enumerate(states):
+            session.add(TemporaryLab(name=f"tmp-{number}", state=state, image="i", made_at=now()))
+        session.add(TemporaryVisit(visit="v", seen_at=now()))
+    seen = taken(engine, now())
+    assert seen.temporary_labs == {"starting": 0, "ready": 2, "claimed": 1, "ending": 0}
+    assert seen.visitors_waiting == 1
 
 
 def test_jobs_tell_how_many_how_old_and_how_many_fail(engine: Engine, now: StoppedClock) -> None:

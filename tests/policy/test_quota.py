@@ -29,8 +29,10 @@ def test_a_home_is_warned_of_and_full_beyond_its_quotas(
     assert quota_state(size, Sophon(home_soft_quota=soft, home_hard_quota=hard)) is state
 
 
-def test_who_is_refused_is_told_what_to_do() -> None:
-    sentence = full_home_sentence(Sophon(home_hard_quota="2M"))
+@pytest.mark.parametrize(("own", "whose"), [(True, "Your files"), (False, "this lab")])
+def test_who_is_refused_is_told_what_to_do(own: bool, whose: str) -> None:
+    sentence = full_home_sentence(Sophon(home_hard_quota="2M"), own=own)
+    assert whose in sentence
     assert "2M" in sentence
     assert "trash" in sentence
     assert "clean up" in sentence

@@ -61,6 +61,11 @@ def test_an_environment_variable_sets_what_the_trait_sets(
         ("images", '{"lab": "x"}'),
         ("images", '{"lab": {}}'),
         ("memory_limit", "much"),
+        ("temporary_memory_limit", "much"),
+        ("temporary_capacity", "0"),
+        ("temporary_pool", "-1"),
+        ("campus_networks", "the campus"),
+        ("trusted_proxies", "127.0.0.1, apache"),
     ],
 )
 def test_a_variable_that_cannot_work_is_refused_by_name(
@@ -116,6 +121,17 @@ def test_the_data_directory_is_absolute_and_readable_by_its_owner_only(
     assert path.stat().st_mode & 0o777 == 0o700
     assert settings.prepare_data_dir() == path
     assert Sophon().data_dir == str(tmp_path / "data")
+
+
+def test_the_image_of_visitors_is_a_name_or_a_reference(settings: Sophon) -> None:
+    assert settings.temporary_reference == settings.images["lab"]["image"]
+    settings.images = settings.images | {"tmp": {"image": "ours:1"}}
+    assert settings.temporary_reference == "ours:1"
+    settings.images = settings.images | {"other": {"image": "somebody/else:1"}}
+    settings.temporary_image = "other"
+    assert settings.temporary_reference == "somebody/else:1"
+    settings.temporary_image = "sophon-hub/tmp:latest"
+    assert settings.temporary_reference == "sophon-hub/tmp:latest"
 
 
 def test_limits_are_given_in_bytes(settings: Sophon) -> None:

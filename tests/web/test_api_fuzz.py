@@ -49,7 +49,7 @@ NAMES = {
     )
     for name, known in KNOWN.items()
 }
-FITTING: dict[str, Any] = {"name": "New", "group": "public", "role": "viewer"}
+FITTING: dict[str, Any] = {"name": "New", "group": "public", "role": "viewer", "confirm": "public"}
 queries = st.text(max_size=12) | st.sampled_from(
     ["true", "false", "0", "1", "200", "public", "open", "lab:open", "ada", "IjAi", "MQ=="]
 )
@@ -117,6 +117,8 @@ async def test_random_requests_do_more_than_fail(busy_site: Site):
     collect()
     seen = set()
     for method, address, headers, body, who in found:
+        if "/progress" in address:
+            continue  # of a lab that was started here it never ends
         answer = await busy_site.client(who).request(method, address, headers=headers, body=body)
         seen.add(answer.status)
     assert seen >= {200, 204, 400, 401, 403, 404, 409, 422}

@@ -46,7 +46,15 @@ async def test_a_lab_is_made_with_its_defaults_and_stopped(busy_site: Site):
         "users": None,
         "restart_needed": [],
         "datasets": [],
-        "disk": {"bytes": None, "trash_bytes": None, "measured_at": None},
+        "clean_up": False,
+        "disk": {
+            "bytes": None,
+            "trash_bytes": None,
+            "measured_at": None,
+            "soft_quota": None,
+            "hard_quota": None,
+            "state": "unknown",
+        },
         "can": ["lab:edit", "lab:start", "lab:stop", "lab:open", "lab:watch", "lab:lock"],
         "deleted_at": None,
     }

@@ -108,9 +108,8 @@ async def test_objects_have_what_the_contract_says(site: Site, name: str):
     schema = (await served(site))["components"]["schemas"][name]
     assert set(OBJECTS[name].split()) <= set(schema["properties"])
     assert set(OBJECTS[name].split()) - {"errors"} <= set(schema["required"])
-    assert set(schema["properties"]) == set(getattr(objects, name).__annotations__) | (
-        set(schema["properties"]) if name in {"Member", "Request", "Problem"} else set()
-    )
+    if name not in {"Member", "Request", "Problem"}:  # each is made of two types
+        assert set(schema["properties"]) == set(getattr(objects, name).__annotations__)
 
 
 async def test_the_document_is_made_once(site: Site):

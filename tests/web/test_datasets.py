@@ -299,6 +299,33 @@ async def test_what_is_deleted_is_in_the_trash_of_its_owners(busy_site: Site):
     assert landed(restored) == "datasets/private-data"
 
 
+async def test_the_page_of_a_group_lists_those_of_its_datasets_that_one_may_see(busy_site: Site):
+    with busy_site.rows() as session:
+        group = world.corner(session, "public").group
+        for number in range(5):
+            make.dataset(session, f"d{number}", group=group, visibility=Visibility.PRIVATE)
+    for name, total in ((None, 1), ("barbara", 1), ("alan", 6), ("grace", 6)):
+        client = busy_site.browser(name) if name else busy_site.client()
+        soup = soup_of(await client.get("groups/public"))
+        assert soup.select_one("#datasets .number").text == str(total)
+        shown = soup.select("section[aria-labelledby=datasets] .row-title a")
+        assert len(shown) == min(total, 5)
+        more = soup.select("section[aria-labelledby=datasets] a[href$='datasets?group=public']")
+        assert [link.text for link in more] == (["All 6 datasets"] if total > 5 else [])
+    page = soup_of(await busy_site.browser("grace").get("datasets?group=public&q=d"))
+    assert len(page.select("#results .row-title")) == 6
+    assert page.select_one("input[name=group]")["value"] == "public"
+    none = soup_of(await busy_site.browser("grace").get("datasets?group=other"))
+    assert none.select("#results .row-title") == []
+    assert "No dataset fits" in none.text
+
+
+async def test_a_group_without_datasets_says_nothing_of_them(busy_site: Site):
+    with busy_site.rows() as session:
+        world.corner(session, "public").dataset.deleted_at = make.LONG_AGO
+    assert soup_of(await busy_site.browser("grace").get("groups/public")).select("#datasets") == []
+
+
 async def test_an_empty_list_says_what_datasets_are(site: Site):
     assert "There are no datasets yet" in (await site.client().get("datasets")).text
     assert "No dataset fits" in (await site.client().get("datasets?q=zz")).text

@@ -68,6 +68,7 @@ def row(path: str, *statuses: int, state: Callable[[world.Corner], None] = world
 SEEN = (404, 404, 200, 200, 200, 200)
 BY_MEMBERS = (404, 404, 403, 200, 200, 200)
 BY_OWNERS = (404, 404, 403, 403, 200, 200)
+IN_TRASH = (404, 404, 404, 404, 200, 200)
 BY_PEOPLE = (302, 200, 200, 200, 200, 200)
 REDIRECTS = (302,) * 6
 
@@ -80,6 +81,7 @@ PRIVATE = {
     "login": row("login", *REDIRECTS),
     "logout": row("logout", *REDIRECTS),
     "oauth-callback": row("oauth_callback", *(400,) * 6),
+    "try": row("try", *(404,) * 6),  # not offered; tests/web/test_temporary.py has the rest
     "settings": row("settings", 302, 403, 403, 403, 403, 200),
     "trash": row("trash", *BY_PEOPLE),
     "my-lab": row("lab", *BY_PEOPLE),
@@ -113,9 +115,11 @@ PRIVATE = {
     "lab-edit": row(f"{LAB}/edit", *BY_MEMBERS),
     "lab-start": row(f"{LAB}/start", *SEEN),
     "lab-delete": row(f"{LAB}/delete", *BY_OWNERS),
+    "group-purge": row(f"{GROUP}/purge", *IN_TRASH, state=world.group_in_trash),
+    "project-purge": row(f"{PROJECT}/purge", *IN_TRASH, state=world.project_in_trash),
+    "lab-purge": row(f"{LAB}/purge", *IN_TRASH, state=world.lab_in_trash),
+    "dataset-purge": row("datasets/private-data/purge", *IN_TRASH, state=world.dataset_in_trash),
 }
-
-IN_TRASH = (404, 404, 404, 404, 200, 200)
 TRASH = [
     row(GROUP, *IN_TRASH, state=world.group_in_trash),
     row(PROJECT, *IN_TRASH, state=world.project_in_trash),

@@ -116,6 +116,54 @@ async def test_what_a_labs_home_holds_is_told_to_the_group_only(busy_site: Site)
     assert (await busy_site.client().get(address)).json["disk"] is None
 
 
+BENCH = "projects/private-work/labs/bench"
+
+
+async def test_a_full_lab_of_a_project_is_refused_with_a_way_out(quotas: Site):
+    with quotas.rows() as session:
+        world.corner(session, "private").lab.disk_bytes = 2 * GIB + 1
+    grace = quotas.client("grace")
+    assert (await grace.get(f"api/v1/{BENCH}")).json["disk"]["state"] == "full"
+    refused = await grace.post(f"api/v1/{BENCH}/start")
+    assert refused.status == 409
+    assert "The files of this lab take more than the 2G" in refused.json["detail"]
+    assert (await grace.post(f"api/v1/{BENCH}/empty-trash")).status == 202
+    started = await grace.post(f"api/v1/{BENCH}/start", {"clean_up": True})
+    assert (started.status, started.json["clean_up"]) == (202, True)
+
+
+@pytest.mark.parametrize(
+    ("size", "said"), [(GIB, None), (GIB + 1, "does not start any more"), (2 * GIB + 1, "allows")]
+)
+async def test_the_page_of_a_projects_lab_warns_before_it_refuses(
+    quotas: Site, size: int, said: str | None
+):
+    with quotas.rows() as session:
+        lab = world.corner(session, "private").lab
+        lab.disk_bytes, lab.trash_bytes = size, 0
+    for name, may_start in (("grace", True), ("alan", False)):
+        page = await quotas.browser(name).get(BENCH)
+        text = soup_of(page).get_text(" ")
+        for sentence in ("does not start any more", "allows"):
+            assert (sentence in text) is (sentence == said)
+        assert ("start" in doors(page)) is may_start
+        assert ("empty-trash" in doors(page)) is may_start
+
+
+async def test_a_full_lab_of_a_project_is_started_to_clean_up_from_the_page(quotas: Site):
+    with quotas.rows() as session:
+        lab = world.corner(session, "private").lab
+        lab.disk_bytes, lab.trash_bytes = 2 * GIB + 1, 0
+    grace = quotas.browser("grace")
+    assert landed(await send(grace, BENCH, action="empty-trash")) == BENCH
+    refused = await send(grace, BENCH, action="start")
+    assert refused.status == 409
+    assert "clean up" in soup_of(refused).get_text(" ")
+    started = await send(grace, BENCH, action="start", clean_up="true")
+    assert landed(started) == f"{BENCH}/start"
+    assert "to clean up" in soup_of(await grace.get(BENCH)).select_one(".tags").get_text()
+
+
 @pytest.mark.parametrize(
     ("state", "size", "wanted"),
     [

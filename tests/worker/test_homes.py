@@ -99,6 +99,7 @@ async def test_a_home_that_is_not_there_holds_nothing(context: Context) -> None:
     await disk.measure_personal(context, never)
     await disk.empty_trash(context, never)
     await disk.measure_lab(context, lab)
+    await disk.empty_lab_trash(context, lab)
     with reading(context.engine) as session:
         assert session.get_one(PersonalLab, never).disk_measured_at is None
         assert session.get_one(Lab, lab).disk_bytes == 0

@@ -58,6 +58,7 @@ def upgrade() -> None:
         sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_error", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_jobs_key", "jobs", ["key", "id"])
 
@@ -125,11 +126,13 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deleted_by_id", sa.Integer(), nullable=True),
+        sa.Column("purge_started_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["deleted_by_id"], ["people.id"], name=op.f("fk_research_groups_deleted_by_id")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_research_groups")),
         sa.UniqueConstraint("slug", name=op.f("uq_research_groups_slug")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "join_requests",
@@ -226,6 +229,7 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deleted_by_id", sa.Integer(), nullable=True),
+        sa.Column("purge_started_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["deleted_by_id"], ["people.id"], name=op.f("fk_research_projects_deleted_by_id")
         ),
@@ -237,6 +241,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_research_projects")),
         sa.UniqueConstraint("slug", name=op.f("uq_research_projects_slug")),
+        sqlite_autoincrement=True,
     )
     op.create_index(
         "ix_research_projects_visible",
@@ -278,11 +283,13 @@ def upgrade() -> None:
         sa.Column("trash_bytes", sa.BigInteger(), nullable=True),
         sa.Column("disk_measured_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("dataset_uids", sa.JSON(), nullable=False),
+        sa.Column("clean_up", sa.Boolean(), nullable=False),
         sa.Column("locked_by_id", sa.Integer(), nullable=True),
         sa.Column("lock_reason", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deleted_by_id", sa.Integer(), nullable=True),
+        sa.Column("purge_started_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["deleted_by_id"], ["people.id"], name=op.f("fk_labs_deleted_by_id")
         ),
@@ -298,6 +305,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_labs")),
         sa.UniqueConstraint("project_id", "slug", name="uq_labs_project_id_slug"),
         sa.UniqueConstraint("uid", name=op.f("uq_labs_uid")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_labs_state", "labs", ["state"])
 
@@ -308,7 +316,6 @@ def upgrade() -> None:
         sa.Column("home_uid", sa.String(length=32), nullable=True),
         sa.Column("image", sa.String(length=100), nullable=True),
         sa.Column("seeded", sa.JSON(), nullable=False),
-        sa.Column("clean_up", sa.Boolean(), nullable=False),
         sa.Column(
             "state",
             sa.Enum(
@@ -332,6 +339,7 @@ def upgrade() -> None:
         sa.Column("trash_bytes", sa.BigInteger(), nullable=True),
         sa.Column("disk_measured_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("dataset_uids", sa.JSON(), nullable=False),
+        sa.Column("clean_up", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["person_id"],
             ["people.id"],
@@ -404,6 +412,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deleted_by_id", sa.Integer(), nullable=True),
+        sa.Column("purge_started_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["deleted_by_id"], ["people.id"], name=op.f("fk_datasets_deleted_by_id")
         ),
@@ -416,12 +425,53 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_datasets")),
         sa.UniqueConstraint("slug", name=op.f("uq_datasets_slug")),
         sa.UniqueConstraint("uid", name=op.f("uq_datasets_uid")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_datasets_visible", "datasets", ["group_id", "visibility", "deleted_at"])
+
+    op.create_table(
+        "temporary_labs",
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "starting",
+                "ready",
+                "claimed",
+                "ending",
+                name="temporarystate",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("image", sa.String(length=300), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("visit", sa.String(length=64), nullable=True),
+        sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_activity", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_temporary_labs")),
+        sa.UniqueConstraint("visit", name=op.f("uq_temporary_labs_visit")),
+    )
+    op.create_index("ix_temporary_labs_state", "temporary_labs", ["state", "made_at"])
+
+    op.create_table(
+        "temporary_visits",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("visit", sa.String(length=64), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_temporary_visits")),
+        sa.UniqueConstraint("visit", name=op.f("uq_temporary_visits_visit")),
+    )
 
 
 def downgrade() -> None:
     """Bring the tables back to the revision before."""
+    op.drop_table("temporary_visits")
+    op.drop_index("ix_temporary_labs_state", "temporary_labs")
+
+    op.drop_table("temporary_labs")
     op.drop_index("ix_datasets_visible", "datasets")
 
     op.drop_table("datasets")

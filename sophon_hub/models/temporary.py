@@ -1,0 +1,44 @@
+"""Temporary labs: started before anybody asks, given to one browser, gone after the visit."""
+
+from datetime import datetime
+
+from sqlalchemy import Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from sophon_hub.models.base import Base, text_enum
+from sophon_hub.models.vocabulary import TemporaryState
+
+DIGEST = 64
+"""Hexadecimal digits of SHA-256."""
+
+
+class TemporaryLab(Base):
+    """One temporary lab: to the Hub, the server of a user nobody can sign in as.
+
+    ``visit`` is the digest of the secret in the visitor's cookie: who has it owns the lab.
+    ``image`` is the reference the lab was started with; other ones are not given away any more.
+    """
+
+    __tablename__ = "temporary_labs"
+    __table_args__ = (Index("ix_temporary_labs_state", "state", "made_at"),)
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    state: Mapped[TemporaryState] = mapped_column(text_enum(TemporaryState))
+    image: Mapped[str] = mapped_column(String(300))
+    made_at: Mapped[datetime]
+    visit: Mapped[str | None] = mapped_column(String(DIGEST), unique=True)
+    claimed_at: Mapped[datetime | None]
+    last_activity: Mapped[datetime | None]
+
+
+class TemporaryVisit(Base):
+    """A browser that waits for a temporary lab; who has the lowest number is next.
+
+    Those that were not seen for a while have gone away.
+    """
+
+    __tablename__ = "temporary_visits"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    visit: Mapped[str] = mapped_column(String(DIGEST), unique=True)
+    seen_at: Mapped[datetime]

@@ -1,0 +1,186 @@
+"""Trying a lab without an account: the offer, the queue, the visit."""
+
+from tornado.web import HTTPError
+
+from sophon_hub.actions import temporary as actions
+from sophon_hub.actions.temporary import Turn
+from sophon_hub.addresses import Addresses
+from sophon_hub.clock import rfc3339
+from sophon_hub.errors import Forbidden, NotFound
+from sophon_hub.models import TemporaryLab
+from sophon_hub.pages.base import PageHandler, Values
+from sophon_hub.policy.actor import Actor
+from sophon_hub.settings import Sophon
+from sophon_hub.store import temporary
+from sophon_hub.store.engine import Session
+from sophon_hub.web import visitors
+
+REFRESH_SECONDS = 2
+FULL_REFRESH_SECONDS = 10
+TOO_OLD = "The page is too old, or cookies are switched off; go back, reload it and try again."
+
+
+class TryPage(PageHandler):
+    """The one page of visitors. Only its form takes a lab; looking at it takes nothing."""
+
+    section = "try"
+
+    async def prepare(self) -> None:
+        """Keep search engines away."""
+        self.set_header("X-Robots-Tag", "noindex, nofollow")
+        await super().prepare()
+
+    async def get(self) -> None:
+        """Show what this browser has: a lab, a place in the queue, or the offer."""
+        settings = self.portal.settings
+        secret = visitors.visit_secret(self)
+        if not settings.temporary_labs:
+            await self.show("home/try.html", 404, state="off")
+            return
+        if secret is None or (await self.caller()).username is not None:
+            await self._show_offer()
+            return
+        visit = temporary.visit_digest(secret)
+        turn = await self.read(lambda session, _: _turn_of(session, visit))
+        if turn is None:
+            await self._show_offer()
+        elif turn.lab is not None:
+            await self._show_visit(visit)
+        else:
+            await self._wait(visit)
+
+    async def _show_offer(self) -> None:
+        signed_in = (await self.caller()).username is not None
+        settings = self.portal.settings
+        await self.show(
+            "home/try.html",
+            state="signed-in" if signed_in else "offer",
+            ended=self.flag_argument("ended"),
+            limits=_limits(settings),
+        )
+
+    async def _show_visit(self, visit: str) -> None:
+        settings = self.portal.settings
+
+        def work(session: Session, _: Actor) -> Values:
+            lab = temporary.find_lab_of_visit(session, visit)
+            return {} if lab is None else _visit(lab, settings)
+
+        await self.show_read(
+            "home/try.html", lambda session, actor: {"state": "visit", **work(session, actor)}
+        )
+
+    async def _wait(self, visit: str) -> None:
+        """Go in when it is this browser's turn; else show how many come before it."""
+        settings = self.portal.settings
+        turn: Turn | None = await self.read(lambda session, _: _turn_of(session, visit))
+        if self.request.method == "GET":  # HEAD looks only
+            turn = await self.act(
+                lambda session, actor: actions.keep_waiting(session, actor, visit, settings)
+            )
+        if turn is None:
+            await self._show_offer()
+            return
+        if turn.lab is not None:
+            self._enter(turn.lab)
+            return
+        counts = await self.read(lambda session, _: temporary.count_temporary(session))
+        is_full = turn.place > settings.temporary_capacity - counts.claimed - counts.ending
+        seconds = FULL_REFRESH_SECONDS if is_full else REFRESH_SECONDS
+        self.set_header("Retry-After", str(seconds))
+        await self.show(
+            "home/try.html",
+            503,
+            state="full" if is_full else "starting",
+            place=turn.place,
+            capacity=settings.temporary_capacity,
+            refresh=seconds,
+        )
+
+    async def post(self) -> None:
+        """Take a lab, or leave it: whatever the button says."""
+        buttons = {"start": self._start, "end": self._end}
+        do = buttons.get(self.typed().get("action", ""))
+        self._check_form()
+        if do is None:
+            raise NotFound
+        await do()
+
+    def _check_form(self) -> None:
+        """Refuse what another site sends: guests have no session that would be looked at.
+
+        JupyterHub's words for guests are the same for all with the same address and browser, so
+        the cookie has to be there: browsers do not send it with a form of another site.
+        """
+        try:
+            self.check_xsrf_cookie()  # type: ignore[no-untyped-call]
+        except HTTPError:
+            raise Forbidden(TOO_OLD) from None
+        if not any(name.endswith("_xsrf") for name in self.request.cookies):
+            raise Forbidden(TOO_OLD)
+
+    async def _start(self) -> None:
+        settings = self.portal.settings
+        actions.offered(settings)
+        secret = visitors.visit_secret(self)
+        known = secret is not None and await self._is_known(temporary.visit_digest(secret))
+        if not known and (await self.caller()).username is None:
+            visitors.take_claim(self)
+        secret = secret or visitors.new_visit_secret()
+        visit = temporary.visit_digest(secret)
+        turn = await self.act(
+            lambda session, actor: actions.ask_for_lab(session, actor, visit, settings)
+        )
+        if not known:
+            self.portal.metrics.observe_visit(ready=turn.lab is not None)
+        visitors.keep_visit(self, secret)
+        if turn.lab is not None:
+            self._enter(turn.lab)
+        else:
+            self.go_on("try")
+
+    async def _is_known(self, visit: str) -> bool:
+        return await self.read(lambda session, _: _turn_of(session, visit)) is not None
+
+    async def _end(self) -> None:
+        secret = visitors.visit_secret(self)
+        if secret is None:
+            raise NotFound
+        visit = temporary.visit_digest(secret)
+        await self.act(lambda session, actor: actions.leave_lab(session, actor, visit))
+        visitors.forget_visit(self)
+        self.say("The visit is over. The lab and everything in it is deleted.")
+        self.go_on("try")
+
+    def _enter(self, lab: str) -> None:
+        self.send_to(self.portal.addresses.temporary_lab(lab), status=303)
+
+
+def _turn_of(session: Session, visit: str) -> Turn | None:
+    lab = temporary.find_lab_of_visit(session, visit)
+    if lab is not None:
+        return Turn(lab=lab.name)
+    place = temporary.find_place(session, visit)
+    return None if place is None else Turn(place=place)
+
+
+def _limits(settings: Sophon) -> Values:
+    return {
+        "idle": _words(settings.temporary_idle_minutes),
+        "longest": _words(settings.temporary_max_minutes),
+    }
+
+
+def _words(minutes: int) -> str:
+    if minutes % 60:
+        return f"{minutes} minute{'s' if minutes > 1 else ''}"
+    hours = minutes // 60
+    return f"{hours} hour{'s' if hours > 1 else ''}"
+
+
+def _visit(lab: TemporaryLab, settings: Sophon) -> Values:
+    return {
+        "enter": Addresses.of(settings).temporary_lab(lab.name),
+        "ends_at": rfc3339(actions.ends_at(lab, settings)),
+        "limits": _limits(settings),
+    }

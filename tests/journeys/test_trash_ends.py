@@ -1,0 +1,156 @@
+"""The end of the trash at a real hub: nothing is left, and who reuses an address finds nothing."""
+
+import contextlib
+import sqlite3
+from datetime import timedelta
+
+import pytest
+from docker.api.client import APIClient
+from sqlalchemy import select, update
+
+from sophon_hub.clock import utcnow
+from sophon_hub.models import Lab, ResearchGroup, ResearchProject
+from sophon_hub.store.engine import make_engine, writing
+from tests.journeys.conftest import Workplace
+from tests.journeys.site import Api, Site
+from tests.waiting import wait_for
+
+pytestmark = [pytest.mark.hub, pytest.mark.docker]
+
+
+@pytest.fixture
+def admin(site: Site) -> Api:
+    return site.api("admin")
+
+
+@pytest.fixture
+def used(site: Site, ada: Api, admin: Api, workplace: Workplace) -> str:
+    """A workplace whose lab was used by Ada and Grace; gives the name of the lab's volume."""
+    ada.start(workplace.lab)
+    workplace.add("grace")
+    owner, member = site.visit("ada", workplace.lab), site.visit("grace", workplace.lab)
+    wait_for(lambda: member.enter() == 200, "Grace to be let in")
+    assert owner.enter() == 200
+    owner.write("secret.txt", "the old group's")
+    # what people at a hub can do besides: share the server
+    shared = admin.session.post(
+        f"{site.url}/hub/api/shares/project-{workplace.project}/main",
+        json={"user": "barbara"},
+        timeout=30,
+    )
+    assert shared.status_code == 200, shared.text
+    with writing(make_engine(site.database_url)) as session:
+        lab = session.scalars(
+            select(Lab).join(Lab.project).where(ResearchProject.slug == workplace.project)
+        ).one()
+        return f"{site.namespace}-home-{lab.uid}"
+
+
+def rows_naming(site: Site, slug: str) -> dict[str, list[tuple[object, ...]]]:
+    """What the Hub's own database still says about a project, in whatever table."""
+    found: dict[str, list[tuple[object, ...]]] = {}
+    address = f"file:{site.data_dir}/jupyterhub.sqlite?mode=ro"
+    with contextlib.closing(sqlite3.connect(address, uri=True)) as hub:
+        tables = hub.execute("SELECT name FROM sqlite_master WHERE type='table'").fetchall()
+        for (table,) in tables:
+            rows = hub.execute(f'SELECT * FROM "{table}"').fetchall()
+            naming = [row for row in rows if any(slug in str(value) for value in row)]
+            if naming:
+                found[table] = naming
+    return found
+
+
+def engine_has(engine: APIClient, volume: str, project: str) -> bool:
+    """Whether a volume, or a container of the project, is left."""
+    volumes = engine.volumes(filters={"name": volume})["Volumes"]
+    label = f"org.sophon.project={project}"
+    return bool(volumes or engine.containers(all=True, filters={"label": label}))
+
+
+def is_gone(admin: Api, engine: APIClient, volume: str, slug: str) -> bool:
+    """Whether portal, engine and Hub know nothing of it any more."""
+    return (
+        admin.request("GET", f"groups/{slug}").status_code == 404
+        and not engine_has(engine, volume, slug)
+        and not rows_naming(admin.site, slug)
+    )
+
+
+def test_what_an_owner_deletes_now_is_gone_and_a_reused_address_shows_nothing_of_it(
+    site: Site, ada: Api, admin: Api, workplace: Workplace, used: str, engine_client: APIClient
+):
+    slug = workplace.group
+    assert rows_naming(site, slug)
+    old_visits = [site.visit(name, workplace.lab) for name in ("ada", "grace", "barbara")]
+    ada.expect(204, "DELETE", f"groups/{slug}")
+    ada.expect(422, "POST", f"groups/{slug}/purge", json={"confirm": "something else"})
+    ada.expect(202, "POST", f"groups/{slug}/purge", json={"confirm": slug})
+    wait_for(lambda: is_gone(admin, engine_client, used, slug), "everything to be gone", 90)
+
+    alan = site.api("alan")
+    alan.expect(201, "POST", "groups", json={"name": slug, "slug": slug})
+    project = {"group": slug, "name": slug, "slug": slug, "visibility": "private"}
+    alan.expect(201, "POST", "projects", json=project)
+    alan.expect(201, "POST", f"projects/{slug}/labs", json={"name": "main", "internet": False})
+    alan.start(workplace.lab)
+    people = alan.expect(200, "GET", f"groups/{slug}/members")["items"]
+    assert [person["username"] for person in people] == ["alan"]
+    events = alan.expect(200, "GET", f"groups/{slug}/events")["items"]
+    assert {event["actor"] for event in events} == {"alan"}
+    visit = site.visit("alan", workplace.lab)
+    wait_for(lambda: visit.enter() == 200, "Alan to be let in")
+    listing = visit.session.get(f"{visit.url}/api/contents", timeout=30).json()["content"]
+    assert [item["name"] for item in listing] == []
+    for old in old_visits:
+        assert old.enter() in (403, 404)
+    for name in ("ada", "grace"):
+        site.api(name).expect(404, "GET", f"projects/{slug}")
+    alan.stop(workplace.lab)
+    alan.expect(204, "DELETE", f"groups/{slug}")
+
+
+def test_what_was_in_the_trash_for_the_retention_time_goes_by_itself_though_the_worker_is_killed(
+    site: Site, ada: Api, admin: Api, workplace: Workplace, used: str, engine_client: APIClient
+):
+    slug = workplace.group
+    ada.expect(204, "DELETE", f"groups/{slug}")
+    long_ago = utcnow() - timedelta(days=31)
+    with writing(make_engine(site.database_url)) as session:
+        of_group = ResearchGroup.slug == slug
+        project = select(ResearchProject.id).where(ResearchProject.slug == slug).scalar_subquery()
+        session.execute(update(ResearchGroup).where(of_group).values(deleted_at=long_ago))
+        session.execute(
+            update(ResearchProject).where(ResearchProject.slug == slug).values(deleted_at=long_ago)
+        )
+        session.execute(update(Lab).where(Lab.project_id == project).values(deleted_at=long_ago))
+    kills = [1, 1, 1, 1]
+
+    def look() -> bool:
+        gone = is_gone(admin, engine_client, used, slug)
+        # whatever it does just now; for a moment after each kill there is no worker
+        with contextlib.suppress(AssertionError):
+            if kills and not gone:
+                site.kill_service("worker")
+                kills.pop()
+        return gone
+
+    wait_for(look, "everything to be gone", 120)
+
+
+def test_a_deletion_is_cancelled_when_who_asked_for_it_is_removed(
+    site: Site, ada: Api, workplace: Workplace
+):
+    workplace.add("grace", "owner")
+    grace = site.api("grace")
+    grace.expect(204, "DELETE", f"projects/{workplace.project}")
+    workplace.remove("grace")
+
+    def is_back() -> bool:
+        found = ada.expect(200, "GET", f"projects/{workplace.project}")
+        return bool(found["deleted_at"] is None)
+
+    wait_for(is_back, "the project to come back")
+    events = ada.expect(200, "GET", f"groups/{workplace.group}/events")["items"]
+    assert [event["detail"] for event in events if event["action"].endswith("cancelled")] == [
+        {"username": "grace"}
+    ]

@@ -88,8 +88,8 @@ class LabSettings(HasTraits):
     access_cache_seconds = Int(
         15,
         min=1,  # JupyterHub takes 0 for "for ever"
-        help="""Seconds for which portal and labs may remember that somebody may enter; a removed
-        person is refused new requests after this time at the latest. At least 1.""",
+        help="""Seconds for which the portal may remember who somebody is, at least 1. Labs ask the
+        Hub again every 4 seconds at the latest, also about those who are connected.""",
     ).tag(config=True)
 
     images_given: bool

@@ -33,6 +33,9 @@ from sophon_hub.store.launch import LaunchSpec
 LAB_PACKAGE = "sophon_lab"
 """The package of `images/lab` that runs inside every lab."""
 
+LAB_CACHE_SECONDS = 4
+"""Longest time for which a lab answers requests of somebody without asking the Hub."""
+
 PULL_SECONDS = 1800
 """Longest time for fetching an image, on top of the setting `start_timeout`."""
 
@@ -99,9 +102,10 @@ class ProjectMixin(AnySpawner):
                 for argument, value in VISITOR_ARGUMENTS.items():
                     self._set_argument(argument, value)
             self.default_url = "/lab"
-            self._set_argument("--HubOAuth.cache_max_age", settings.access_cache_seconds)
+            seconds = min(settings.access_cache_seconds, LAB_CACHE_SECONDS)
+            self._set_argument("--HubOAuth.cache_max_age", seconds)
             self._protect_pages(settings)
-            self._load_lab_package(settings)
+            self._load_lab_package(settings, plan)
             return await self.start_plan(plan)
         finally:
             board.close()
@@ -149,10 +153,13 @@ class ProjectMixin(AnySpawner):
         headers = {"Referrer-Policy": "same-origin"}  # addresses tell the names of projects
         self._set_argument(name, {"headers": headers, "xsrf_cookie_kwargs": cookies})
 
-    def _load_lab_package(self, settings: Sophon) -> None:
+    def _load_lab_package(self, settings: Sophon, plan: LaunchPlan) -> None:
         """Have the server run `sophon_lab`; arguments win over files that are in a home."""
+        if plan.kind == "lab":
+            # Python's files there are code in the server, and everybody in the lab writes them
+            self.disable_user_config = True
         self._set_argument("--ServerApp.jpserver_extensions", {LAB_PACKAGE: True})
-        provider = f"{LAB_PACKAGE}.identity.SophonIdentityProvider"
+        provider = f"{LAB_PACKAGE}.extension.SophonIdentityProvider"
         self._set_argument("--ServerApp.identity_provider_class", provider)
         key = LabMessages.of(settings).public_key
         self._set_argument("--SophonLab.message_key", key)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         env_keep: list[str]
         start_timeout: int
         internal_ssl: bool
+        disable_user_config: bool
         oauth_client_id: str
         api_token: str
         mem_limit: Any

@@ -5,6 +5,7 @@ from sophon_hub.clock import utcnow
 from sophon_hub.hub import HubRefused
 from sophon_hub.store.projection import GroupProjection, system_group_projection
 from sophon_hub.worker.context import Context
+from sophon_hub.worker.doors import tell_labs
 
 
 async def sync_group(context: Context, group_id: int) -> None:
@@ -29,8 +30,12 @@ async def apply(context: Context, wanted: GroupProjection) -> None:
         await hub.make_group(people)
     if present_accounts is None:
         await hub.make_group(accounts)
-    await hub.remove_from_group(people, (present_people or set()) - wanted.people)
-    await hub.remove_from_group(accounts, (present_accounts or set()) - wanted.accounts)
+    gone_people = (present_people or set()) - wanted.people
+    gone_accounts = (present_accounts or set()) - wanted.accounts
+    await hub.remove_from_group(people, gone_people)
+    await hub.remove_from_group(accounts, gone_accounts)
+    if gone_people or gone_accounts:
+        await tell_labs(context, wanted.accounts | gone_accounts)
     missing = wanted.accounts - (present_accounts or set())
     for account in sorted(missing):
         await hub.make_user(account)

@@ -1,5 +1,6 @@
 """The package that runs in every lab: always loaded, and told things by the hub only."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +20,12 @@ c.ServerApp.jpserver_extensions = {"sophon_lab": False}
 c.ServerApp.identity_provider_class = "jupyter_server.auth.identity.PasswordIdentityProvider"
 c.SophonLab.message_key = ""
 c.HubOAuth.cache_max_age = 3600
+
+from pathlib import Path
+
+Path.home().joinpath("code-of-the-home-has-run").touch()
 """
+KERNEL = {"display_name": "Ours", "language": "python", "argv": ["python3", "-m", "ipykernel"]}
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +35,21 @@ def hub(make_process_hub: Callable[..., HubProcess]) -> HubProcess:
     return hub
 
 
+def home_of(lab: HubLab) -> Path:
+    return lab.hub.data_dir / "homes" / lab.uid
+
+
 @pytest.fixture(scope="module")
 def lab(hub: HubProcess) -> Iterator[HubLab]:
     """A lab with files in its home that would switch the package off."""
     lab = hub.add_lab("physics", "cold-atoms", "guarded")
-    config = hub.data_dir / "homes" / lab.uid / ".jupyter"
+    config = home_of(lab) / ".jupyter"
     config.mkdir(parents=True)
     (config / "jupyter_server_config.py").write_text(UNDOING)
     (config / "jupyter_sophon_lab_config.py").write_text(UNDOING)
+    kernel = home_of(lab) / ".local" / "share" / "jupyter" / "kernels" / "ours"
+    kernel.mkdir(parents=True)
+    (kernel / "kernel.json").write_text(json.dumps(KERNEL))
     lab.start()
     yield lab
     lab.stop()
@@ -62,6 +75,13 @@ def test_files_in_a_home_switch_neither_the_package_nor_anything_else_off(lab: H
         assert f"{extension} | extension was successfully loaded" in log
     assert lab.answers()
     assert requests.get(f"{lab.url}/api/status", timeout=30).status_code == 403
+    assert not (home_of(lab) / "code-of-the-home-has-run").exists()
+
+
+def test_kernels_that_people_have_installed_in_the_home_are_offered(lab: HubLab) -> None:
+    found = lab.hub.api.get(f"{lab.url}/api/kernelspecs", timeout=30).json()["kernelspecs"]
+
+    assert {"ours", "python3"} <= set(found)
 
 
 def test_a_lab_takes_messages_of_its_own_hub(lab: HubLab, messages: LabMessages) -> None:

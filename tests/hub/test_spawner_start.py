@@ -288,4 +288,4 @@ def test_a_lab_forgets_permissions_after_the_time_that_is_set(
 ) -> None:
     lab.start()
 
-    assert "--HubOAuth.cache_max_age=15" in inspect(docker, lab)["Args"]
+    assert "--HubOAuth.cache_max_age=4" in inspect(docker, lab)["Args"]

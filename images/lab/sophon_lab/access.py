@@ -1,26 +1,52 @@
-"""Who may be here: told by the hub, and asked again while people are connected."""
+"""Access that ends: at once when the hub tells, and within seconds when it did not."""
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Any
 
+from sophon_lab.identity import SophonIdentityProvider
 from sophon_lab.messages import MessageHandler
 
 if TYPE_CHECKING:
     from sophon_lab.extension import SophonLab
 
+CHECK_SECONDS = 4.0
+"""Time between two questions about somebody who stays; with the answer's it is below five."""
+
 
 class RevalidateHandler(MessageHandler):
     """Takes the message that somebody's access may have changed."""
 
-    def post(self) -> None:
-        """Ask the hub about everybody who is connected."""
+    async def post(self) -> None:
+        """Ask the hub about everybody who is connected; the answer says that it is done."""
+        await _provider(self.identity_provider).revalidate()
         self.set_status(204)
+
+
+def _provider(found: Any) -> SophonIdentityProvider:
+    if not isinstance(found, SophonIdentityProvider):
+        raise TypeError(
+            "start the server with"
+            " --ServerApp.identity_provider_class=sophon_lab.extension.SophonIdentityProvider"
+        )
+    return found
 
 
 def load(app: "SophonLab") -> None:
     """Add the handlers of this part."""
+    _provider(app.server.identity_provider)
     options = {"message_key": app.message_key}
     app.handlers.append((r"/sophon/revalidate", RevalidateHandler, options))
 
 
 async def start(app: "SophonLab") -> None:
     """Begin with what runs beside requests."""
+    app.keep(_check_again_and_again(_provider(app.server.identity_provider)))
+
+
+async def _check_again_and_again(provider: SophonIdentityProvider) -> None:
+    while True:
+        await asyncio.sleep(CHECK_SECONDS)
+        try:
+            await provider.revalidate()
+        except Exception:
+            provider.log.exception("Cannot ask the hub who may be here")

@@ -1,13 +1,22 @@
 """The Jupyter Server extension: parts, in order, and nothing that can fail unseen."""
 
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
 from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.serverapp import ServerApp
 from traitlets import Unicode
 
-from sophon_lab import access, saving
+from sophon_lab import access, kernels, saving
+from sophon_lab.identity import SophonIdentityProvider
+
+__all__ = ["SophonIdentityProvider", "SophonLab"]
+"""The spawner names the identity provider here: without the extension no server starts."""
 
 saving.install()  # the collaboration is loaded before what is below
 
-PARTS = (access, saving)
+PARTS = (access, kernels, saving)
 """Modules with ``load(app)`` and ``async start(app)``; one that fails ends the server."""
 
 
@@ -20,6 +29,28 @@ class SophonLab(ExtensionApp):
         help="""Public key (Ed25519, as hex) of the hub's messages to labs. Without it the lab
         takes no messages.""",
     ).tag(config=True)
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def server(self) -> ServerApp:
+        """The server that this extension belongs to."""
+        if self.serverapp is None:
+            raise RuntimeError("no server has loaded the extension yet")
+        return self.serverapp
+
+    def keep(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run this beside the requests until the server ends."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def stop_extension(self) -> None:
+        """End what runs beside the requests."""
+        for task in self._tasks:
+            task.cancel()
 
     def initialize_handlers(self) -> None:
         """Add what each part serves; a lab without a part would not be protected."""

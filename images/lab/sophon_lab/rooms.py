@@ -127,9 +127,7 @@ class LabRoom(DocumentRoom):
     def _begin_save(self) -> None:
         self._timer = None
         if not self._save_lock.locked():  # else that save looks again when it ends
-            task = asyncio.create_task(self._save_and_tell())
-            self._saves.add(task)
-            task.add_done_callback(self._saves.discard)
+            self._keep(asyncio.create_task(self._save_and_tell()))
 
     async def _save_and_tell(self) -> None:
         try:
@@ -139,10 +137,12 @@ class LabRoom(DocumentRoom):
 
     def _save_to_disc(self) -> "asyncio.Task[None]":
         """Save because somebody asked for it; they are told when it fails."""
-        task = asyncio.create_task(self.save())
-        self._saves.add(task)
-        task.add_done_callback(self._saves.discard)
-        return task
+        return self._keep(asyncio.create_task(self.save()))
+
+    def _keep(self, save: "asyncio.Task[None]") -> "asyncio.Task[None]":
+        self._saves.add(save)
+        save.add_done_callback(self._saves.discard)
+        return save
 
     # Saving ---------------------------------------------------------------------------------------
 

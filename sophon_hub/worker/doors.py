@@ -1,0 +1,68 @@
+"""Tells running labs that somebody's access has changed, so that what is open ends at once.
+
+A lab that hears nothing asks the Hub by itself, within seconds.
+"""
+
+import asyncio
+import logging
+from collections.abc import Collection
+
+import aiohttp
+
+from sophon_hub import names
+from sophon_hub.addresses import Addresses
+from sophon_hub.lab_messages import LabMessages
+from sophon_hub.secret_files import read_or_make_secret
+from sophon_hub.settings import Sophon
+from sophon_hub.worker.context import Context
+
+log = logging.getLogger("sophon.worker")
+
+PATIENCE = aiohttp.ClientTimeout(total=3)
+REVALIDATE = "sophon/revalidate"
+PROXY_TOKEN_FILE = "proxy-token"  # noqa: S105 - the name of the file that has it
+
+
+async def tell_labs(context: Context, accounts: Collection[str]) -> None:
+    """Have the running labs of these collaboration accounts look who may be in them."""
+    settings = context.settings
+    try:
+        async with aiohttp.ClientSession(timeout=PATIENCE) as session:
+            found = await _running(session, settings, accounts)
+            messages, base = LabMessages.of(settings), Addresses.of(settings).base_url
+            await asyncio.gather(
+                *(_tell(session, messages, target, base + path) for target, path in found)
+            )
+    except (aiohttp.ClientError, TimeoutError) as error:
+        log.warning("cannot ask the proxy where labs run: %s", error)
+
+
+async def _running(
+    session: aiohttp.ClientSession, settings: Sophon, accounts: Collection[str]
+) -> list[tuple[str, str]]:
+    """Where the labs of these accounts listen, and their paths below the Hub's base URL.
+
+    The proxy is asked, and what people use to reach labs is left out: that may need a
+    certificate, or names that only they can resolve.
+    """
+    token = read_or_make_secret(settings.data_path / PROXY_TOKEN_FILE)
+    url = f"http://127.0.0.1:{settings.proxy_api_port}/api/routes"
+    async with session.get(url, headers={"Authorization": f"token {token}"}) as answer:
+        answer.raise_for_status()
+        routes = (await answer.json()).values()
+    return [
+        (route["target"], names.lab_path(project, route["server_name"]) + REVALIDATE)
+        for route in routes
+        if route.get("user") in accounts
+        and (project := names.project_of_account(route["user"])) is not None
+    ]
+
+
+async def _tell(
+    session: aiohttp.ClientSession, messages: LabMessages, target: str, path: str
+) -> None:
+    try:
+        async with session.post(target + path, headers=messages.headers(path)) as answer:
+            answer.raise_for_status()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        log.warning("the lab %s did not hear who may be in it: %s", path, error)

@@ -16,7 +16,7 @@ from pycrdt.store import YDocNotFound
 from tornado.web import HTTPError
 
 from sophon_lab.files import ChangedOnDisk, Stamp, expecting, free_name, sync_folder
-from sophon_lab.merging import document_of, edit_to, is_lost
+from sophon_lab.merging import document_of, edit_to, fingerprint, is_lost
 from sophon_lab.store import LabStore
 from sophon_lab.troubles import sentence
 
@@ -25,6 +25,9 @@ LONGEST_DELAY = 5.0
 
 ATTEMPTS = 5
 """How often a save is begun again because somebody else has just written the file."""
+
+SAVED = "sophon_saved"
+"""Where a document notes the fingerprint of what it was saved as; two while it is being saved."""
 
 QUEUE_SECONDS = 2.0
 """Longest wait for messages that arrived before a save was asked for."""
@@ -40,6 +43,8 @@ class LabRoom(DocumentRoom):
         self._save_lock = asyncio.Lock()
         self._saves: set[asyncio.Task[None]] = set()
         self._stamp: Stamp | None = None
+        self._mark = ""
+        self._stored: bytes | None = None  # what the store has for sure, as a state vector
         self._base: bytes | None = None  # the state whose content is on the disk
         super().__init__(*arguments, **options)
 
@@ -58,30 +63,29 @@ class LabRoom(DocumentRoom):
     async def initialize(self) -> None:
         """Load the document once: from the file, with its history from the store.
 
-        The store is ahead of a file that nobody has touched since this document was last saved:
-        then the lab was killed, and what is in the store only is kept. Any other file wins.
+        The store is ahead of a file that has what this document was last saved as: then the lab
+        was killed, and what is in the store only is kept. Any other file wins.
         """
         if self.ready:
             return
         self._stamp = self._stamp_now()
         model = await self._file.load_content(self._file_format, self._file_type)
-        digest = await self._digest()
+        content = model["content"]
+        self._mark = await asyncio.to_thread(fingerprint, content)
         async with self._update_lock:
-            known = await self._load_store()
-            is_ahead = False
+            known, is_ahead = await self._load_store(), False
+            self._stored = self.ydoc.get_state() if known else None
             if not known:
-                await self._apply_deterministic_source_content(model["content"])
-            elif _untrusted(self._document.get()) != _untrusted(model["content"]):
-                is_ahead = self._document.hash == digest
+                await self._apply_deterministic_source_content(content)
+            elif fingerprint(self._document.get()) != self._mark:
+                is_ahead = self._mark in str(self._document.ystate.get(SAVED)).split()
                 if not is_ahead:
                     self.log.info("%s was changed while it was closed", self.path)
-                    self._document.set(model["content"])
+                    self._document.set(content)
+            self._remember(self._mark)
             if not is_ahead:
                 self._note_saved(self._edits, self.ydoc.get_update())
-                if not known or self._document.hash != digest:
-                    self._document.hash = digest
-                    if self.ystore is not None:
-                        await self.ystore.encode_state_as_update(self.ydoc)
+            await self._store_ahead()
             self._document_progressively_loaded.set_result(None)
             self.ready = True
         self._emit(LogLevel.INFO, "initialize", "Room initialized")
@@ -183,6 +187,9 @@ class LabRoom(DocumentRoom):
                 raise ChangedOnDisk(path)
             # of a copy: reading takes several turns of the loop, and people go on typing
             content = await document_of(state, self._file_type).aget()
+            mark = await asyncio.to_thread(fingerprint, content)
+            self._remember(self._mark, mark)
+            await self._store_ahead()
             model = {"type": self._content_type, "format": self._file_format, "content": content}
             with expecting(file, now) as expectation:
                 try:
@@ -191,7 +198,7 @@ class LabRoom(DocumentRoom):
                     if isinstance(error.__context__, ChangedOnDisk):
                         raise error.__context__ from None
                     raise
-            self._stamp = expectation.written or self._stamp_now()
+            self._stamp, self._mark = expectation.written or self._stamp_now(), mark
             self._file.last_modified = saved["last_modified"]
             await asyncio.to_thread(sync_folder, file)
             digest = await self._digest()
@@ -199,8 +206,21 @@ class LabRoom(DocumentRoom):
         if self._document.dirty and self.is_saved:
             self._document.dirty = False
         self._document.hash = digest
+
+    def _remember(self, *marks: str) -> None:
+        """Note in the document what is on the disk, or will be there in a moment."""
+        if self._document.ystate.get(SAVED) != " ".join(marks):
+            self._document.ystate[SAVED] = " ".join(marks)
+
+    async def _store_ahead(self) -> None:
+        """Store every edit before the file has it: a file with more would be there twice.
+
+        The edits that browsers still know would come back beside those that the file has brought.
+        """
         if isinstance(self.ystore, LabStore):
-            await self.ystore.close_gap(self.ydoc)
+            state = self.ydoc.get_state()
+            await self.ystore.write_since(self.ydoc, self._stored)
+            self._stored = state
 
     def _note_saved(self, edits: int, state: bytes) -> None:
         self._saved_edits, self._base = edits, state
@@ -253,6 +273,8 @@ class LabRoom(DocumentRoom):
         edit, self._base = edit_to(base, content, self._file_type)
         self.ydoc.apply_update(edit)
         self._stamp, self._document.hash = stamp, digest
+        self._mark = await asyncio.to_thread(fingerprint, content)
+        self._remember(self._mark)
         if was_saved:
             self._note_saved(self._edits, self._base)
             self._forget_timer()
@@ -292,13 +314,3 @@ class LabRoom(DocumentRoom):
         manager = self._file._contents_manager
         model = await ensure_async(manager.get(self._file.path, content=False, require_hash=True))
         return str(model["hash"])
-
-
-def _untrusted(content: Any) -> Any:
-    """The content without what depends on who has signed the notebook."""
-    if not isinstance(content, dict):
-        return content
-    cells = [dict(cell) for cell in content["cells"]]
-    for cell in cells:
-        cell["metadata"] = {**cell["metadata"], "trusted": None}
-    return {**content, "cells": cells}

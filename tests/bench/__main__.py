@@ -24,6 +24,7 @@ from tests.bench import (
     machine,
     memory,
     portal,
+    saving,
     temporary,
 )
 from tests.bench.report import Json, Report
@@ -34,6 +35,7 @@ MEASUREMENTS: dict[str, Callable[[Report], None]] = {
     "lab_image": bench_image.add_to,
     "lab_start": lab_start.measure,
     "lab_burst": lab_burst.measure,
+    "saving": saving.measure,
     "temporary": temporary.measure,
     "memory": memory.measure,
     "keystrokes": keystrokes.measure,

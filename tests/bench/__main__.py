@@ -27,6 +27,7 @@ from tests.bench import (
     memory,
     personal_labs,
     portal,
+    saving,
     temporary,
 )
 from tests.bench.report import Json, Report
@@ -40,6 +41,7 @@ MEASUREMENTS: dict[str, Callable[[Report], None]] = {
     "lab_burst": lab_burst.measure,
     "lab_page": lab_page.measure,
     "personal_labs": personal_labs.measure,
+    "saving": saving.measure,
     "temporary": temporary.measure,
     "memory": memory.measure,
     "keystrokes": keystrokes.measure,

@@ -161,6 +161,11 @@ def people_group(group_slug: str) -> str:
     return f"sophon-{group_slug}-people"
 
 
+def watchers_group(group_slug: str) -> str:
+    """Hub group of the people of a research group who only watch what others do in its labs."""
+    return f"sophon-{group_slug}-watchers"
+
+
 def accounts_group(group_slug: str) -> str:
     """Hub group of the collaboration accounts of a research group's projects."""
     return f"sophon-{group_slug}-labs"
@@ -176,7 +181,7 @@ def hub_role(group_slug: str) -> str:
 
 def group_of_hub_group(hub_group: str) -> str | None:
     """Slug of the research group that a hub group of ours belongs to, else None."""
-    match = re.fullmatch(r"sophon-(.+)-(?:people|labs)", hub_group)
+    match = re.fullmatch(r"sophon-(.+)-(?:people|watchers|labs)", hub_group)
     return match[1] if match else None
 
 
@@ -197,6 +202,11 @@ def workspace_path(project_slug: str, lab_slug: str, username: str) -> str:
 def personal_path(username: str) -> str:
     """Path below the Hub's base URL at which somebody enters their personal lab."""
     return f"user/{quote(username, safe='@~')}/lab"
+
+
+def notebook_path(username: str, folder: str, notebook: str) -> str:
+    """Path below the Hub's base URL of a notebook in a folder of somebody's personal lab."""
+    return f"{personal_path(username)}/tree/{quote(folder)}/{quote(notebook)}"
 
 
 def new_uid() -> str:

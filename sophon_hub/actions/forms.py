@@ -223,6 +223,12 @@ class LabStart(Form):
     clean_up: bool = False
 
 
+class LessonOpening(Form):
+    """How a lesson is opened; ``use_image``: with software that brings it, if need be."""
+
+    use_image: bool = False
+
+
 class NewDataset(Form):
     """Files on the machine to register: a directory, or a volume."""
 

@@ -17,7 +17,7 @@ from sophon_hub.models import (
 )
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, require
-from sophon_hub.policy.quota import QuotaState, full_home_sentence, quota_state
+from sophon_hub.policy.quota import clean_up_sentence, quota_state
 from sophon_hub.settings import Sophon
 from sophon_hub.store import groups as group_store
 from sophon_hub.store import labs as lab_store
@@ -166,8 +166,9 @@ def _ask(
         raise Conflict(NO_HOME)
     if verb is DeliveryVerb.UNDO and not (delivery.report and delivery.report["undo"]):
         raise Conflict("There is nothing to undo.")
-    if verb is not DeliveryVerb.UNDO and quota_state(lab.disk_bytes, settings) is QuotaState.FULL:
-        raise Conflict(full_home_sentence(settings, own=True))
+    state = quota_state(lab.disk_bytes, settings, filled_disk=lab.filled_disk)
+    if verb is not DeliveryVerb.UNDO and state.must_clean_up:
+        raise Conflict(clean_up_sentence(state, settings, own=True))
     delivery.state, delivery.verb, delivery.path = DeliveryState.WAITING, verb, path
     delivery.message, delivery.asked_at = "", clock.utcnow()
     session.add(delivery)

@@ -3,7 +3,7 @@
 from sophon_hub.models.accounts import LocalAccount
 from sophon_hub.models.base import Base
 from sophon_hub.models.datasets import Dataset
-from sophon_hub.models.events import AuditEvent
+from sophon_hub.models.events import AuditChain, AuditEvent
 from sophon_hub.models.groups import JoinRequest, Membership, ResearchGroup
 from sophon_hub.models.instance import Instance
 from sophon_hub.models.jobs import IdempotencyKey, Job, WorkerHeartbeat
@@ -29,6 +29,7 @@ from sophon_hub.models.vocabulary import (
 
 __all__ = [
     "AccessMode",
+    "AuditChain",
     "AuditEvent",
     "Base",
     "Dataset",

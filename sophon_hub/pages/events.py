@@ -122,6 +122,8 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "lab:edit": _changes,
     "lab:start": lambda _: "started the lab",
     "lab:stop": lambda _: "stopped the lab",
+    "lab:halt": lambda detail: f"stopped the lab{_reason(detail)}",
+    "lab:empty-trash": lambda _: "emptied the trash of the lab",
     "lab:open": lambda _: "opened the lab",
     "lab:lock": lambda detail: f"locked the lab{_reason(detail)}",
     "lab:unlock": lambda _: "unlocked the lab",

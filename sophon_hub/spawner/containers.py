@@ -30,11 +30,14 @@ from sophon_hub.volumes.helper import VolumeTrouble
 from sophon_hub.volumes.protection import GuardFailed, protect
 
 CREATE_ATTEMPTS = 3
+CPU_SHARES = 256  # a quarter of what other programs get: labs that calculate leave the Hub its part
 OPEN_FILES = 8192
 SHARED_MEMORY = "256m"
 COPY = "cp -r --no-preserve=mode,ownership {} {}/\n"
 NO_NAME_SERVER = {"dns": ["127.0.0.1"], "dns_opt": ["timeout:1", "attempts:1"]}
 """The lab itself, where nobody answers; and programs do not wait long for that."""
+TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108
+TMPFS = "rw,exec,nosuid,nodev,mode=1777"
 LOG = LogConfig(type="local", config={"max-size": "10m", "max-file": "2"})
 """The engine's own default keeps all that a lab ever writes, until the disk is full."""
 
@@ -217,7 +220,9 @@ class DockerPart(ContainerUpkeep):
             "labels": plan.labels(namespace),
         }
         chosen = await self._evaluate(self.extra_host_config)
-        self.extra_host_config = {"log_config": LOG, **chosen} | {
+        # the root is for reading: what a lab writes there would be on the disk, and in no home
+        ours = {"log_config": LOG, "cpu_shares": CPU_SHARES, "read_only": True}
+        self.extra_host_config = {**ours, **chosen} | {
             "auto_remove": False,  # else the last words of a lab that died are lost
             "privileged": False,
             "network_mode": networks.labs,
@@ -231,7 +236,7 @@ class DockerPart(ContainerUpkeep):
             "memswap_limit": plan.memory_limit,
             "ulimits": [Ulimit(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES)],
             "shm_size": SHARED_MEMORY,
-            "tmpfs": {"/tmp": f"rw,exec,nosuid,nodev,mode=1777,size={plan.memory_limit // 4}"},  # noqa: S108
+            "tmpfs": dict.fromkeys(TEMPORARY, f"{TMPFS},size={plan.memory_limit // 4}"),
         }
 
     @property

@@ -185,3 +185,13 @@ def _of_datasets(datasets: Sequence[Dataset], others: Remains) -> Remains:
         datasets=tuple(one.uid for one in published),
         busy=others.busy or any(one.state is DatasetState.PREPARING for one in datasets),
     )
+
+
+def system_address(session: Session, deleted: Deleted) -> str:
+    """Where something is in the portal, below its prefix."""
+    thing = system_thing(session, deleted.kind, deleted.number)
+    if thing is None:
+        return ""
+    if isinstance(thing, Lab):
+        return f"projects/{thing.project.slug}/labs/{thing.slug}"
+    return f"{deleted.kind}s/{thing.slug}"

@@ -7,7 +7,7 @@ from sophon_hub.hub import HubRefused, Server
 from sophon_hub.models import LabState, PersonalLab
 from sophon_hub.store import personal
 from sophon_hub.store.engine import Session
-from sophon_hub.worker import disk, labs, materials
+from sophon_hub.worker import disk, labs, lessons, materials
 from sophon_hub.worker.context import Context
 
 DEFAULT_SERVER = ""
@@ -33,7 +33,9 @@ async def start_personal(context: Context, personal_id: int) -> None:
     if target is None:
         return
     if await _admit(context, target.account):
+        await lessons.copy_before_start(context, personal_id)
         await labs.start(context, target)
+        await lessons.copy_lessons(context, personal_id)
         await context.write(lambda session: _note_started(session, personal_id))
     else:
         await labs.set_state(context, target, LabState.STARTING, LabState.FAILED, message=GONE)

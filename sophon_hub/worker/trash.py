@@ -73,6 +73,7 @@ async def _clear(context: Context, remains: Remains) -> None:
         # the Hub drops the role with the group of people: `spawner.access`
         await context.hub.delete_group(names.accounts_group(remains.group))
         await context.hub.delete_group(names.people_group(remains.group))
+        await context.hub.delete_group(names.watchers_group(remains.group))
 
 
 async def _remove_server(context: Context, account: str, server: str) -> None:

@@ -29,6 +29,7 @@ from sophon_hub.actions.datasets import (
     restore_dataset,
     verify_dataset,
 )
+from sophon_hub.actions.events import prune_events
 from sophon_hub.actions.groups import (
     create_group,
     delete_group,
@@ -50,6 +51,7 @@ from sophon_hub.actions.labs import (
     unlock_lab,
 )
 from sophon_hub.actions.labs import empty_trash as empty_lab_trash
+from sophon_hub.actions.lessons import open_lesson
 from sophon_hub.actions.members import (
     approve_request,
     decline_request,
@@ -85,12 +87,14 @@ from sophon_hub.models import (
 )
 from sophon_hub.policy.actor import Actor
 from sophon_hub.settings import Sophon
+from sophon_hub.store.chain import Link
 from sophon_hub.store.engine import reading, transact, writing
 from tests.actions import stage
 from tests.cast import actor
 from tests.database import contents
 
 SETTINGS = Sophon()
+COURSE = Sophon(images={"lab": {"image": "lab", "skeleton": "/opt/lessons"}})
 FOLDER = material_forms.MaterialSource(kind=MaterialKind.FOLDER, lab="bench", folder="course")
 REPOSITORY = material_forms.MaterialSource(
     kind=MaterialKind.REPOSITORY, url="https://git.example.org/course.git"
@@ -513,6 +517,14 @@ CASES: dict[str, Case] = {
         "grace",
         ("empty_trash grace",),
     ),
+    "lessons.open_lesson": Case(
+        "alan",
+        "guest",
+        lambda s, a: open_lesson(s, a, "01.ipynb", forms.LessonOpening(), COURSE),
+        "personal:lesson",
+        "alan",
+        ("copy_lessons alan",),
+    ),
     "purge.purge_now": Case(
         "ada",
         "grace",
@@ -536,6 +548,13 @@ CASES: dict[str, Case] = {
         "lab:purge",
         "lens/lost",
         ("purge_lab lost",),
+    ),
+    "events.prune_events": Case(
+        "root",
+        "ada",
+        lambda s, a: prune_events(s, a, Link()),
+        "audit:prune",
+        "instance",
     ),
     "instance.edit_instance": Case(
         "root",
@@ -626,6 +645,7 @@ def named_jobs(session: Session) -> list[str]:
             named.append(f"{job.kind} {dataset.slug}")
             continue
         noun, number = job.key.removeprefix("trash-").split(":")
+        noun = noun.removesuffix("-lessons")
         if noun in ("personal", "trash"):
             with_person = [joinedload(PersonalLab.person)]
             own = session.get_one(PersonalLab, int(number), options=with_person)

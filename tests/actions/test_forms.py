@@ -158,6 +158,7 @@ FIELDS: dict[type[Form], dict[str, str]] = {
     },
     forms.PersonalChanges: {"image": "word or null"},
     forms.LabStart: {"clean_up": "truth"},
+    forms.LessonOpening: {"use_image": "truth"},
     forms.NewDataset: {
         "name": "name",
         "slug": "slug",

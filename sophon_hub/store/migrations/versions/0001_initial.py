@@ -23,11 +23,25 @@ def upgrade() -> None:
         sa.Column("project_id", sa.Integer(), nullable=True),
         sa.Column("detail", sa.JSON(), nullable=False),
         sa.Column("via", sa.String(length=10), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=True),
+        sa.Column("digest", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_events")),
+        sa.UniqueConstraint("seq", name=op.f("uq_audit_events_seq")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_audit_events_group_id", "audit_events", ["group_id", "id"])
     op.create_index("ix_audit_events_project_id", "audit_events", ["project_id", "id"])
 
+    op.create_table(
+        "audit_chain",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("cut_seq", sa.Integer(), nullable=False),
+        sa.Column("cut_digest", sa.String(length=64), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_audit_chain_single_row")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_chain")),
+    )
     op.create_table(
         "idempotency_keys",
         sa.Column("username", sa.String(length=255), nullable=False),
@@ -88,6 +102,7 @@ def upgrade() -> None:
         sa.Column("repaired_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("jobs_done", sa.BigInteger(), nullable=False),
         sa.Column("jobs_failed", sa.BigInteger(), nullable=False),
+        sa.Column("free_bytes", sa.BigInteger(), nullable=True),
         sa.CheckConstraint("id = 1", name=op.f("ck_worker_heartbeat_single_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_worker_heartbeat")),
     )
@@ -284,6 +299,7 @@ def upgrade() -> None:
         sa.Column("disk_measured_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("dataset_uids", sa.JSON(), nullable=False),
         sa.Column("clean_up", sa.Boolean(), nullable=False),
+        sa.Column("filled_disk", sa.Boolean(), nullable=False),
         sa.Column("locked_by_id", sa.Integer(), nullable=True),
         sa.Column("lock_reason", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -316,6 +332,7 @@ def upgrade() -> None:
         sa.Column("home_uid", sa.String(length=32), nullable=True),
         sa.Column("image", sa.String(length=100), nullable=True),
         sa.Column("seeded", sa.JSON(), nullable=False),
+        sa.Column("wanted", sa.JSON(), nullable=False),
         sa.Column(
             "state",
             sa.Enum(
@@ -340,6 +357,7 @@ def upgrade() -> None:
         sa.Column("disk_measured_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("dataset_uids", sa.JSON(), nullable=False),
         sa.Column("clean_up", sa.Boolean(), nullable=False),
+        sa.Column("filled_disk", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["person_id"],
             ["people.id"],
@@ -604,4 +622,5 @@ def downgrade() -> None:
     op.drop_index("ix_audit_events_project_id", "audit_events")
     op.drop_index("ix_audit_events_group_id", "audit_events")
 
+    op.drop_table("audit_chain")
     op.drop_table("audit_events")

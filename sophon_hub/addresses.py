@@ -85,6 +85,11 @@ class Addresses:
         """Address of a person's own lab."""
         return self.server_origin(username) + self.base_url + names.personal_path(username)
 
+    def notebook(self, username: str, folder: str, notebook: str) -> str:
+        """Address of a notebook in a person's own lab."""
+        path = names.notebook_path(username, folder, notebook)
+        return self.server_origin(username) + self.base_url + path
+
     def temporary_lab(self, name: str) -> str:
         """Address at which a visitor enters a temporary lab."""
         return self.server_origin(name) + self.base_url + names.temporary_path(name)

@@ -13,7 +13,7 @@ from sophon_hub.errors import Conflict, Invalid
 from sophon_hub.models import Lab, LabState, ResearchProject
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, may, require, require_person
-from sophon_hub.policy.quota import QuotaState, full_home_sentence, quota_state
+from sophon_hub.policy.quota import clean_up_sentence, quota_state
 from sophon_hub.settings import Sophon
 from sophon_hub.store import labs as store
 from sophon_hub.store import projects as project_store
@@ -99,10 +99,10 @@ def start_lab(session: Session, actor: Actor, lab: Lab, form: LabStart, settings
         return False
     if lab.state is LabState.STOPPING:
         raise Conflict("This lab is just being stopped; start it again in a moment.")
-    full = quota_state(lab.disk_bytes, settings) is QuotaState.FULL
-    if full and not form.clean_up:
-        raise Conflict(full_home_sentence(settings, own=False))
-    lab.clean_up = full
+    state = quota_state(lab.disk_bytes, settings, filled_disk=lab.filled_disk)
+    if state.must_clean_up and not form.clean_up:
+        raise Conflict(clean_up_sentence(state, settings, own=False))
+    lab.clean_up = state.must_clean_up
     lab.state, lab.progress, lab.message = LabState.STARTING, 0, "Waiting for its turn"
     lab.started_with = lab.launch_settings()
     audit.record(session, actor, "lab:start", lab, clean_up=lab.clean_up)

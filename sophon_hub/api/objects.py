@@ -84,7 +84,11 @@ class Disk(TypedDict):
     soft_quota: int | None
     hard_quota: int | None
     state: Annotated[
-        QuotaState, Field(description="full: beyond the hard quota, not started but to clean up.")
+        QuotaState,
+        Field(
+            description="full: beyond the hard quota; held: stopped because it was filling the"
+            " disk. Not started then but to clean up."
+        ),
     ]
 
 

@@ -39,6 +39,7 @@ _PARAMETERS = {
     "projects": ("project", "Slug of a project."),
     "labs": ("lab", "Slug of a lab."),
     "datasets": ("dataset", "Slug of a dataset."),
+    "lessons": ("lesson", "Name of a lesson."),
     "members": ("username", "Name of an account."),
     "requests": ("username", "Name of an account."),
 }

@@ -1,10 +1,14 @@
 """The caller's own lab: settings, start, stop, trash."""
 
+from pathlib import Path
+
+from sophon_hub.actions import lessons
 from sophon_hub.actions import personal as actions
-from sophon_hub.actions.forms import LabStart, PersonalChanges
+from sophon_hub.actions.forms import LabStart, LessonOpening, PersonalChanges
 from sophon_hub.api.base import ApiHandler, Json
 from sophon_hub.api.objects import OwnLab
 from sophon_hub.api.operation import operation, operation_with
+from sophon_hub.content.lessons import find_lesson
 from sophon_hub.models import PersonalLab
 from sophon_hub.policy.actor import Actor
 from sophon_hub.store import datasets, personal
@@ -87,6 +91,22 @@ class OwnLabEmptyTrashAPI(OwnLabHandler):
             ),
             202,
         )
+
+
+class OwnLessonAPI(OwnLabHandler):
+    """A lesson in one's own lab."""
+
+    @operation_with(LessonOpening, {202: OwnLab})
+    async def post(self, form: LessonOpening, name: str) -> None:
+        """Have its notebook put into the home, unless it is there, and the lab started."""
+        settings = self.portal.settings
+        lesson = find_lesson(Path(settings.lessons_dir), name)
+
+        def work(session: Session, actor: Actor) -> Json:
+            lab = lessons.open_lesson(session, actor, lesson.notebook, form, settings)
+            return self.show(session, actor, lab)
+
+        self.answer(await self.act(work), 202)
 
 
 class OwnLabProgressAPI(ApiHandler):

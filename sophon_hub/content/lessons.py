@@ -14,6 +14,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sophon_hub.errors import NotFound
+
 log = logging.getLogger("sophon.portal")
 
 FILE = "lesson.json"
@@ -89,7 +91,7 @@ class Lesson(_Model):
     objective: str
     minutes: int
     licence: str
-    notebook: str
+    notebook: Annotated[str, Field(pattern=r"^[\w.-]+\.ipynb$")]
     data: list[Source]
     parts: list[Annotated[Text | Code, Field(discriminator="kind")]]
 
@@ -118,6 +120,18 @@ def list_lessons(folder: Path) -> dict[str, Lesson]:
         if NAME.fullmatch(file.parent.name) and (lesson := _read(file, file.stat().st_mtime_ns))
     }
     return dict(sorted(found.items(), key=lambda item: item[1].notebook))
+
+
+def find_lesson(folder: Path, name: str) -> Lesson:
+    """Return a lesson below a folder.
+
+    Raises:
+        NotFound: there is none of this name.
+    """
+    lesson = list_lessons(folder).get(name)
+    if lesson is None:
+        raise NotFound
+    return lesson
 
 
 def find_picture(folder: Path, name: str, file: str) -> bytes | None:

@@ -101,6 +101,11 @@ OF_THE_DATABASE = (
         "gauge",
         "When the worker last compared everything with the Hub; 0 for never.",
     ),
+    Definition(
+        "sophon_disk_free_bytes",
+        "gauge",
+        "Room on the disk of the homes when the worker last looked; missing before it has.",
+    ),
 )
 
 
@@ -184,6 +189,11 @@ def _samples(snapshot: Snapshot | None) -> dict[str, Samples]:
         "sophon_jobs_failed_total": {(): snapshot.jobs_failed},
         "sophon_worker_last_seen_timestamp_seconds": {(): snapshot.worker_seen},
         "sophon_worker_last_repair_timestamp_seconds": {(): snapshot.worker_repaired},
+        **(
+            {}
+            if snapshot.free_bytes is None
+            else {"sophon_disk_free_bytes": {(): snapshot.free_bytes}}
+        ),
     }
 
 

@@ -36,6 +36,7 @@ class Snapshot:
         worker_seen: seconds since the epoch at the worker's last sign of life; 0 for never.
         worker_repaired: the same for its last whole comparison with the Hub.
         jobs_done, jobs_failed: attempts of all workers so far.
+        free_bytes: room on the disk of the homes; None when no worker has looked yet.
         temporary_labs: those for visitors, by state.
         visitors_waiting: browsers in the queue for one.
     """
@@ -51,6 +52,7 @@ class Snapshot:
     worker_repaired: float
     jobs_done: int
     jobs_failed: int
+    free_bytes: int | None
     temporary_labs: Mapping[str, int]
     visitors_waiting: int
 
@@ -78,6 +80,7 @@ def take(session: Session, now: datetime) -> Snapshot:
         worker_repaired=worker.repaired_at.timestamp() if worker and worker.repaired_at else 0.0,
         jobs_done=worker.jobs_done if worker else 0,
         jobs_failed=worker.jobs_failed if worker else 0,
+        free_bytes=worker.free_bytes if worker else None,
         temporary_labs={str(state): getattr(temporary, state) for state in TemporaryState},
         visitors_waiting=temporary.waiting,
     )

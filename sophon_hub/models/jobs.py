@@ -33,7 +33,7 @@ class Job(Base):
 
 
 class WorkerHeartbeat(Base):
-    """The worker's sign of life, and what it has done: one row."""
+    """The worker's sign of life, what it has done, and what room it saw on the disk: one row."""
 
     __tablename__ = "worker_heartbeat"
     __table_args__ = (CheckConstraint("id = 1", name="single_row"),)
@@ -43,6 +43,7 @@ class WorkerHeartbeat(Base):
     repaired_at: Mapped[datetime | None]
     jobs_done: Mapped[int] = mapped_column(BigInteger, default=0)
     jobs_failed: Mapped[int] = mapped_column(BigInteger, default=0)
+    free_bytes: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class IdempotencyKey(Base):

@@ -17,7 +17,8 @@ class PersonalLab(HasServer, Base):
     setting `images`, None for the hub's default. ``home_uid`` is the immutable id of the home,
     told by the spawner at the first start; when the account is made anew it changes, and nothing
     else of the row is kept. ``seeded`` are the folders that were copied into the home from an
-    image: none is copied a second time.
+    image: none is copied a second time. ``wanted`` are files of the image's folder, such as
+    notebooks of lessons, that are still to be copied into the home.
     """
 
     __tablename__ = "personal_labs"
@@ -27,6 +28,7 @@ class PersonalLab(HasServer, Base):
     home_uid: Mapped[str | None] = mapped_column(String(32))
     image: Mapped[str | None] = mapped_column(String(100))
     seeded: Mapped[list[str]] = mapped_column(JSON, default=list)
+    wanted: Mapped[list[str]] = mapped_column(JSON, default=list)
 
     person: Mapped[Person] = relationship(lazy="raise")
 

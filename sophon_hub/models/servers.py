@@ -17,7 +17,8 @@ class HasServer:
     from the row, a restart is needed. ``disk_bytes`` is what the home takes, ``trash_bytes`` the
     part of it that is in JupyterLab's trash; None until the home was measured. ``dataset_uids``
     are the datasets it is to have; whether each may be mounted is asked at every start.
-    ``clean_up`` says that the server was started beyond the hard quota, to delete files.
+    ``clean_up`` says that the server was started to delete files, without Internet.
+    ``filled_disk``: it was stopped because it was filling the disk, which has no room again yet.
     """
 
     state: Mapped[LabState] = mapped_column(text_enum(LabState))
@@ -30,3 +31,4 @@ class HasServer:
     disk_measured_at: Mapped[datetime | None]
     dataset_uids: Mapped[list[str]] = mapped_column(JSON, default=list)
     clean_up: Mapped[bool] = mapped_column(default=False)
+    filled_disk: Mapped[bool] = mapped_column(default=False)

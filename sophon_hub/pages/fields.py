@@ -76,6 +76,8 @@ _CONVERTERS: dict[str, Callable[[str], Any]] = {
     "expires_at": _end_of_day,
     "internet": _flag,
     "clean_up": _flag,
+    "use_image": _flag,
+    "on_start": _flag,
 }
 _EMPTY_IS_NONE = frozenset({"cpu_limit", "memory_limit", "expires_at"})
 _EMPTY_IS_MISSING = frozenset({"slug", "image", "visibility", "access", "role", "kind"})

@@ -1,11 +1,15 @@
 """My lab: everybody's own, with what its home holds."""
 
+from pathlib import Path
+
 from sophon_hub.actions import personal as actions
 from sophon_hub.actions.forms import LabStart, Nothing, PersonalChanges
+from sophon_hub.content.lessons import find_lesson
 from sophon_hub.errors import Conflict, Invalid
 from sophon_hub.models import LabState
 from sophon_hub.pages.base import FormState, PageHandler, Values
 from sophon_hub.pages.dataset_use import attached
+from sophon_hub.pages.lessons import lesson_address
 from sophon_hub.policy.actor import Actor
 from sophon_hub.store import personal
 from sophon_hub.store.engine import Session
@@ -17,7 +21,9 @@ class OwnLabBase(PageHandler):
 
     section = "lab"
 
-    async def show_own(self, template: str, form: FormState | None = None) -> None:
+    async def show_own(
+        self, template: str, form: FormState | None = None, *, lesson: str = ""
+    ) -> None:
         """Show a page about the caller's own lab."""
         settings = self.portal.settings
 
@@ -35,7 +41,7 @@ class OwnLabBase(PageHandler):
         values["form"] = form or FormState({"image": values["lab"]["image"]})
         values["mark"] = self.mark_of(values["lab"])
         if not self.is_unchanged(values["mark"]):
-            await self.show(template, values["form"].status, **values)
+            await self.show(template, values["form"].status, lesson=lesson, **values)
 
 
 class OwnLabPage(OwnLabBase):
@@ -76,10 +82,14 @@ class OwnLabPage(OwnLabBase):
 
     async def _open(self) -> None:
         self.form(Nothing)
+        name = self.one_argument("lesson")
+        lesson = find_lesson(Path(self.portal.settings.lessons_dir), name) if name else None
 
         def work(session: Session, actor: Actor) -> str:
             if personal.find_own(session, actor).state is not LabState.RUNNING:
                 raise Conflict("Your lab is not running; start it first.")
+            if lesson is not None:
+                return lesson_address(self.portal, lesson.notebook, session, actor)
             return self.portal.addresses.personal_lab(actor.username or "")
 
         self.send_to(await self.read(work), status=303)
@@ -102,4 +112,4 @@ class StartOwnLabPage(OwnLabBase):
 
     async def get(self) -> None:
         """Show how far it is."""
-        await self.show_own("personal/start.html")
+        await self.show_own("personal/start.html", lesson=self.one_argument("lesson"))

@@ -42,6 +42,7 @@ class Sophon(SiteSettings, LabSettings, TemporarySettings, Configurable):
         given = {*environment, *settings, *(config.get("Sophon", {}) if config else {})}
         self.images_given = "images" in given
         self.check_images()
+        self.check_quotas()
 
     def check_images(self) -> None:
         """Refuse images that say too little, or that are named and are not there."""

@@ -5,7 +5,7 @@ from typing import Any
 from traitlets import Dict, Enum, Float, HasTraits, Int, List, Unicode, default
 
 from sophon_hub import paths
-from sophon_hub.amounts import Amount, parse_bytes
+from sophon_hub.amounts import Amount, limit_bytes, parse_bytes
 from sophon_hub.settings.errors import BadSetting
 
 
@@ -63,6 +63,20 @@ class LabSettings(HasTraits):
         no limit.""",
     ).tag(config=True)
 
+    home_stop_quota = Amount(
+        help="""What the home of a lab that runs may hold before the lab is stopped, at least as
+        much as `home_hard_quota`. Nothing is deleted. Looked at every `disk_check_minutes`.
+        Empty: a lab that runs is not stopped for what its home holds.""",
+    ).tag(config=True)
+
+    disk_floor = Amount(
+        "5G",
+        help="""Room on the disk of the homes below which the lab whose home has been growing most
+        is stopped, so that all others can go on; looked at every few seconds, every half minute
+        where the engine is not on the worker's machine. Nothing is deleted. With 1, no lab is
+        ever stopped for it.""",
+    ).tag(config=True)
+
     disk_check_minutes = Int(
         15, min=1, help="Minutes between two looks at how much the home of a running lab holds."
     ).tag(config=True)
@@ -75,6 +89,16 @@ class LabSettings(HasTraits):
 
     max_dataset_size = Amount(
         "20G", help="Most that may be published from a lab as one dataset."
+    ).tag(config=True)
+
+    max_material_size = Amount(
+        "500M", help="Most that the course material of one project may hold."
+    ).tag(config=True)
+
+    material_ca_file = Unicode(
+        help="""File on the hub's machine with certificates (PEM) of authorities that are trusted
+        beside the usual ones when course material is fetched from git repositories, such as that
+        of a campus with its own. Default: none.""",
     ).tag(config=True)
 
     start_timeout = Int(
@@ -107,6 +131,17 @@ class LabSettings(HasTraits):
             raise BadSetting(
                 f"The setting default_image is {self.default_image!r}, which is not in images: "
                 + ", ".join(sorted(self.images))
+            )
+
+    def check_quotas(self) -> None:
+        """Refuse to stop labs that could be started again at once."""
+        if not self.home_stop_quota:
+            return
+        hard = limit_bytes(self.home_hard_quota)
+        if hard is None or parse_bytes(self.home_stop_quota) < hard:
+            raise BadSetting(
+                "The setting home_stop_quota needs home_hard_quota, and at least as much: else a"
+                " lab that was stopped for it is started again."
             )
 
     @default("images")

@@ -12,6 +12,7 @@ from docker.errors import ImageNotFound
 
 from sophon_hub.settings import Sophon
 from sophon_hub.volumes.engine import connect
+from sophon_hub.volumes.homes import skeleton_in
 
 REPOSITORY = "sophon-hub/"
 TITLE = "org.sophon.title"
@@ -28,7 +29,8 @@ def describe_images(settings: Sophon, client: APIClient | None = None) -> dict[s
     """Return the setting `images`, completed with what the engine knows.
 
     Without the setting these are the images called ``sophon-hub/<name>:latest`` for people;
-    what the setting says wins over labels. ``available`` tells whether the engine has an image.
+    what the setting says wins over labels. ``available`` tells whether the engine has an image,
+    ``skeleton`` which folder of it belongs into homes.
     """
     if client is None:
         with contextlib.closing(connect()) as own_client:
@@ -70,5 +72,6 @@ def _described(client: APIClient, name: str, image: Json) -> Json:
         "title": labels.get(TITLE, name),
         "description": labels.get(DESCRIPTION, ""),
         "languages": languages,
+        "skeleton": skeleton_in(labels) or "",
     }
     return {**told, **image, "available": available}

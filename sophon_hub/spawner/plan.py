@@ -11,7 +11,7 @@ from typing import Any, Literal
 from jupyterhub.spawner import SpawnException
 
 from sophon_hub.amounts import parse_bytes
-from sophon_hub.policy.quota import QuotaState, full_home_sentence, quota_state
+from sophon_hub.policy.quota import clean_up_sentence, quota_state
 from sophon_hub.settings import Sophon
 from sophon_hub.store.launch import DatasetFiles, LaunchSpec
 from sophon_hub.store.personal import PersonalSpec
@@ -156,9 +156,9 @@ def personal_uid(hub_user: Any) -> str:
 
 def _check_room(settings: Sophon, spec: LaunchSpec | PersonalSpec, *, own: bool) -> None:
     """Refuse a full home; a lab that is to clean up gets enough to look at files and delete."""
-    full = quota_state(spec.disk_bytes, settings) is QuotaState.FULL
-    if full and not spec.clean_up:
-        raise refusal(full_home_sentence(settings, own=own), "home-full", 409)
+    state = quota_state(spec.disk_bytes, settings, filled_disk=spec.filled_disk)
+    if state.must_clean_up and not spec.clean_up:
+        raise refusal(clean_up_sentence(state, settings, own=own), "home-full", 409)
 
 
 def _reference(settings: Sophon, image: str) -> str:

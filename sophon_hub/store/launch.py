@@ -25,8 +25,8 @@ class LaunchSpec:
     """Everything about one lab that decides how its server runs.
 
     ``cpu_limit`` in cores and ``memory_limit`` in bytes, None for the hub's default; ``image``
-    is a name from the setting `images`, not a reference. ``disk_bytes`` and ``clean_up`` are those
-    of `models.servers.HasServer`.
+    is a name from the setting `images`, not a reference. ``disk_bytes``, ``clean_up`` and
+    ``filled_disk`` are those of `models.servers.HasServer`.
     """
 
     uid: str
@@ -41,6 +41,7 @@ class LaunchSpec:
     deleted: bool
     disk_bytes: int | None = None
     clean_up: bool = False
+    filled_disk: bool = False
     datasets: Mapping[str, DatasetFiles] = field(default_factory=dict)
 
 
@@ -85,5 +86,6 @@ def system_launch_spec(session: Session, username: str, server_name: str) -> Lau
         or group.deleted_at is not None,
         disk_bytes=lab.disk_bytes,
         clean_up=lab.clean_up,
+        filled_disk=lab.filled_disk,
         datasets=system_mountable(session, lab.dataset_uids, fits_group(group.id)),
     )

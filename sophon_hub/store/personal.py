@@ -52,7 +52,9 @@ def _new(person_id: int) -> PersonalLab:
         progress=0,
         message="",
         seeded=[],
+        wanted=[],
         clean_up=False,
+        filled_disk=False,
         dataset_uids=[],
     )
 
@@ -70,6 +72,7 @@ class PersonalSpec:
     clean_up: bool
     seeded: frozenset[str]
     datasets: Mapping[str, DatasetFiles] = field(default_factory=dict)
+    filled_disk: bool = False
 
 
 def system_personal_spec(session: Session, username: str, home_uid: str) -> PersonalSpec:
@@ -86,11 +89,19 @@ def system_personal_spec(session: Session, username: str, home_uid: str) -> Pers
     if lab.home_uid != home_uid:
         if lab.home_uid is not None:
             lab.image = lab.disk_bytes = lab.trash_bytes = lab.disk_measured_at = None
-            lab.clean_up, lab.seeded, lab.dataset_uids = False, [], []
+            lab.clean_up, lab.filled_disk = False, False
+            lab.seeded, lab.wanted, lab.dataset_uids = [], [], []
         lab.home_uid = home_uid
     actor = find_actor(session, username, is_admin=person.is_admin, via="system", now=now)
     datasets = system_mountable(session, lab.dataset_uids, visible_datasets(actor or Actor()))
-    return PersonalSpec(lab.image, lab.disk_bytes, lab.clean_up, frozenset(lab.seeded), datasets)
+    return PersonalSpec(
+        lab.image,
+        lab.disk_bytes,
+        lab.clean_up,
+        frozenset(lab.seeded),
+        datasets,
+        lab.filled_disk,
+    )
 
 
 def system_note_seeded(session: Session, home_uid: str, folder: str) -> None:
@@ -99,6 +110,13 @@ def system_note_seeded(session: Session, home_uid: str, folder: str) -> None:
     for lab in session.scalars(query):
         if folder not in lab.seeded:
             lab.seeded = [*lab.seeded, folder]
+
+
+def system_note_copied(session: Session, lab_id: int, files: Collection[str]) -> None:
+    """These files were copied into the home, or cannot be: they are not wanted any more."""
+    lab = session.get(PersonalLab, lab_id, with_for_update=True)
+    if lab is not None:
+        lab.wanted = [name for name in lab.wanted if name not in files]
 
 
 def system_personal_lab(session: Session, lab_id: int) -> PersonalLab | None:

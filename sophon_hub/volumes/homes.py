@@ -4,7 +4,7 @@ import contextlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
@@ -137,7 +137,11 @@ def _remove_tree(home: Path) -> None:
 
 def skeleton_of(client: APIClient, image: str) -> str | None:
     """The folder in an image, given by its reference, that belongs into homes; None without."""
-    labels = client.inspect_image(image)["Config"]["Labels"] or {}
+    return skeleton_in(client.inspect_image(image)["Config"]["Labels"] or {})
+
+
+def skeleton_in(labels: Mapping[str, str]) -> str | None:
+    """The folder that the labels of an image name for homes; None when it can be none."""
     path = PurePosixPath(labels.get(SKELETON_LABEL, ""))
     if not path.is_absolute() or ".." in path.parts or not path.name:
         return None
@@ -157,6 +161,31 @@ def seed(client: APIClient, settings: Sophon, image: str, volume: str, folder: s
         kind="seed",
     )
     run(client, settings, helper)
+
+
+def copy_files(settings: Sophon, uid: str, image: str, folder: str, files: Collection[str]) -> None:
+    """Copy these files of an image's folder for homes into a home that is there.
+
+    ``image`` is a reference. What lies beside them in the folder's own folders comes along; what
+    is in the home stays as it is.
+
+    Raises:
+        VolumeTrouble: there is no such home, something else has the folder's name, or the disk is
+            full.
+    """
+
+    def work(client: APIClient, volume: str) -> bool:
+        helper = Helper(
+            image=image,
+            command=[*PYTHON, "copy-files", folder, HOME, *sorted(files)],
+            binds={volume: {"bind": HOME, "mode": "rw"}},
+            kind="copy-files",
+        )
+        run(client, settings, helper)
+        return True
+
+    if settings.spawner == "process" or not _with_home(settings, uid, work):
+        raise VolumeTrouble("copy-files: there is no such home")
 
 
 def _with_home(settings: Sophon, uid: str, work: Callable[[APIClient, str], T]) -> T | None:

@@ -84,6 +84,56 @@ def seed(source: str, home: str) -> None:
     growing.rename(target)
 
 
+def copy_files(source: str, home: str, *wanted: str) -> None:
+    """Copy files of a folder of the image into the folder of that name in the home.
+
+    Its inner folders, such as data, come along. Nothing that is there is touched.
+    """
+    root = os.open(home, DIRECTORY)
+    missing = [name for name in wanted if not Path(source, name).is_file()]
+    if missing:
+        raise SystemExit(f"The image has no {missing[0]}.")
+    into = _folder(Path(source).name, root)
+    for path in sorted(Path(source).iterdir()):
+        if path.is_dir():
+            _copy_missing(path, _folder(path.name, into))
+        elif path.name in wanted:
+            _copy_new(path, into)
+
+
+def _folder(name: str, at: int) -> int:
+    """Open a folder, made when it is missing; a link or file of that name is refused."""
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(name, 0o755, dir_fd=at)
+    try:
+        return os.open(name, DIRECTORY, dir_fd=at)
+    except OSError as error:
+        if error.errno not in NO_TRASH:
+            raise
+        raise SystemExit(f"{name} is in the home already, and is no folder.") from None
+
+
+def _copy_missing(source: Path, into: int) -> None:
+    for path in sorted(source.iterdir()):
+        if path.is_dir():
+            _copy_missing(path, _folder(path.name, into))
+        else:
+            _copy_new(path, into)
+
+
+def _copy_new(source: Path, into: int) -> None:
+    """Copy a file unless its name is taken; it gets its name when it is complete."""
+    growing = f".{source.name}.being-copied"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(growing, dir_fd=into)  # from a copy that was interrupted
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with os.fdopen(os.open(growing, flags, 0o644, dir_fd=into), "wb") as file:
+        file.write(source.read_bytes())
+    with contextlib.suppress(FileExistsError):
+        os.link(growing, source.name, src_dir_fd=into, dst_dir_fd=into)
+    os.unlink(growing, dir_fd=into)
+
+
 def open_below(root: str, path: str) -> int:
     """Open a directory below another one; whatever is a link on the way is refused."""
     at = os.open(root, DIRECTORY)
@@ -193,6 +243,7 @@ def _copy_file(name: str, source: int, into: int, room: int) -> int:
 COMMANDS: dict[str, Callable[..., None]] = {
     "empty-trash": empty_trash,
     "seed": seed,
+    "copy-files": copy_files,
     "check": check,
     "manifest": manifest,
     "publish": publish,

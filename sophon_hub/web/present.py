@@ -210,7 +210,7 @@ def disk(row: Lab | PersonalLab, settings: Sophon) -> Json:
         "measured_at": rfc3339(row.disk_measured_at),
         "soft_quota": limit_bytes(settings.home_soft_quota),
         "hard_quota": limit_bytes(settings.home_hard_quota),
-        "state": quota_state(row.disk_bytes, settings),
+        "state": quota_state(row.disk_bytes, settings, filled_disk=row.filled_disk),
     }
 
 

@@ -7,11 +7,13 @@ from datetime import timedelta
 from sophon_hub import jobs
 from sophon_hub.clock import utcnow
 from sophon_hub.models import Lab, PersonalLab
+from sophon_hub.policy.quota import is_too_large_to_run
 from sophon_hub.store import servers
 from sophon_hub.store.engine import Session
 from sophon_hub.store.servers import Kind
 from sophon_hub.volumes import homes
 from sophon_hub.volumes.helper import VolumeTrouble
+from sophon_hub.worker import halt
 from sophon_hub.worker.context import Context
 
 log = logging.getLogger("sophon.worker")
@@ -58,15 +60,20 @@ async def _measure(context: Context, kind: Kind, number: int) -> None:
     if home is None:
         return
     usage: tuple[int, int] | None = None
+    settings = context.settings
     try:
-        found = await asyncio.to_thread(homes.measure, context.settings, home.uid, home.image)
+        found = await asyncio.to_thread(homes.measure, settings, home.uid, home.image)
         usage = found.disk_bytes, found.trash_bytes
     except VolumeTrouble as error:
         # tried again when it is due: others wait in the same line
         log.warning("cannot measure the home %s: %s", home.uid, error)
-    await context.write(
-        lambda session: servers.system_set_usage(session, kind, number, usage, utcnow())
-    )
+
+    def write(session: Session) -> None:
+        servers.system_set_usage(session, kind, number, usage, utcnow())
+        if usage and is_too_large_to_run(usage[0], settings):
+            halt.too_large(session, kind, number)
+
+    await context.write(write)
 
 
 async def empty_trash(context: Context, personal_id: int) -> None:

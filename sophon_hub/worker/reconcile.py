@@ -161,6 +161,11 @@ async def repair(context: Context) -> None:
     await watch(context)
 
 
+async def repair_now(context: Context, _: int) -> None:
+    """The same, because an administrator asked for it."""
+    await repair(context)
+
+
 def _matches(wanted: GroupProjection, hub_groups: dict[str, set[str]], present: set[str]) -> bool:
     people = hub_groups.get(names.people_group(wanted.slug))
     watchers = hub_groups.get(names.watchers_group(wanted.slug))

@@ -14,8 +14,19 @@ from sophon_hub.hub import HubDown, HubRefused
 from sophon_hub.metrics import heartbeat
 from sophon_hub.store.engine import Session
 from sophon_hub.store.trash import Kind
-from sophon_hub.worker import claims, datasets, disk, labs, personal, reconcile, trash
+from sophon_hub.worker import (
+    claims,
+    datasets,
+    disk,
+    labs,
+    lessons,
+    materials,
+    personal,
+    reconcile,
+    trash,
+)
 from sophon_hub.worker.context import Context
+from sophon_hub.worker.room import RoomWatch
 
 log = logging.getLogger("sophon.worker")
 
@@ -39,10 +50,15 @@ HANDLERS: dict[str, tuple[Handler, str]] = {
     "stop_personal": (personal.stop_personal, "personal_id"),
     "empty_trash": (disk.empty_trash, "personal_id"),
     "empty_lab_trash": (disk.empty_lab_trash, "lab_id"),
+    "copy_lessons": (lessons.copy_lessons, "personal_id"),
     "prepare_dataset": (datasets.prepare_dataset, "dataset_id"),
     "verify_dataset": (datasets.verify_dataset, "dataset_id"),
+    "publish_material": (materials.publish_material, "project_id"),
+    "tidy_material": (materials.tidy_material, "project_id"),
+    "deliver_material": (materials.deliver_material, "delivery_id"),
     "measure_lab": (disk.measure_lab, "lab_id"),
     "measure_personal": (disk.measure_personal, "personal_id"),
+    "reconcile": (reconcile.repair_now, "number"),
     **{f"purge_{kind}": (trash.purge(kind), f"{kind}_id") for kind in Kind},
 }
 """What does each kind of job, and the name of the number it is about."""
@@ -67,6 +83,7 @@ class Runner:
         self._running: dict[int, asyncio.Task[None]] = {}
         self._repaired: datetime | None = None
         self._done = self._failed = 0
+        self._room = RoomWatch(context)
 
     async def run(self) -> None:
         """Work until cancelled; what is under way then is done again by the next worker."""
@@ -75,6 +92,7 @@ class Runner:
             tasks.create_task(self._renew_loop())
             tasks.create_task(self._watch_loop())
             tasks.create_task(self._beat_loop())
+            tasks.create_task(self._room_loop())
 
     async def _lease_loop(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -155,11 +173,24 @@ class Runner:
                 log.warning("cannot compare with the hub, trying again: %s", error)
             await asyncio.sleep(WATCH_SECONDS)
 
+    async def _room_loop(self) -> None:
+        while True:
+            try:
+                await self._room.look()
+            except SophonError as error:
+                log.warning("cannot look after the disk, trying again: %s", error)
+            await asyncio.sleep(WATCH_SECONDS)
+
     async def _beat_loop(self) -> None:
         while True:
             done, failed = self._done, self._failed
             beat = partial(
-                heartbeat.beat, now=utcnow(), repaired_at=self._repaired, done=done, failed=failed
+                heartbeat.beat,
+                now=utcnow(),
+                repaired_at=self._repaired,
+                done=done,
+                failed=failed,
+                free_bytes=self._room.free_bytes,
             )
             try:
                 await self._context.write(beat)

@@ -196,6 +196,15 @@ def test_a_lab_whose_home_is_full_is_started_to_clean_up_only(
     assert event.detail["clean_up"] is full
 
 
+def test_a_lab_that_was_filling_the_disk_is_started_to_clean_up_only(cast: Cast, lab: Lab) -> None:
+    lab.filled_disk = True
+    grace = cast.actor("grace")
+    with pytest.raises(Conflict, match="hardly any room"):
+        start_lab(cast.session, grace, lab, LabStart(), SETTINGS)
+    assert start_lab(cast.session, grace, lab, LabStart(clean_up=True), SETTINGS)
+    assert lab.clean_up
+
+
 def test_a_full_lab_that_runs_goes_on(cast: Cast, lab: Lab) -> None:
     lab.state, lab.disk_bytes = LabState.RUNNING, FULL
     assert not start_lab(cast.session, cast.actor("grace"), lab, LabStart(), SETTINGS)

@@ -15,7 +15,7 @@ import requests
 from sophon_hub import names
 from tests.bench.report import Report
 from tests.engine import docker_client, remove_namespace
-from tests.journeys.site import Api, Site
+from tests.journeys.site import PEOPLE, Api, Site
 
 PROJECT = "measured"
 OWNER = "ada"
@@ -23,21 +23,31 @@ LOOK_SECONDS = 0.02
 
 
 @contextmanager
-def running_site(report: Report, environment: dict[str, str] | None = None) -> Iterator[Site]:
-    """A hub that was started, and ends with everything it made."""
-    with prepared_site(environment) as site:
+def running_site(
+    report: Report,
+    environment: dict[str, str] | None = None,
+    people: dict[str, str] | None = None,
+) -> Iterator[Site]:
+    """A hub that was started, and ends with everything it made; ``people`` instead of the usual."""
+    with prepared_site(environment, people) as site:
         report.say("starting a hub")
         site.start()
         yield site
 
 
 @contextmanager
-def prepared_site(environment: dict[str, str] | None = None) -> Iterator[Site]:
+def prepared_site(
+    environment: dict[str, str] | None = None, people: dict[str, str] | None = None
+) -> Iterator[Site]:
     """A hub that can be started; it ends, if it runs, and nothing stays."""
     with ExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="sophon-bench-"))
         namespace = f"bench-{secrets.token_hex(4)}"
-        site = Site(Path(directory), {**(environment or {}), "SOPHON_NAMESPACE": namespace})
+        site = Site(
+            Path(directory),
+            {**(environment or {}), "SOPHON_NAMESPACE": namespace},
+            people=people or PEOPLE,
+        )
         site.namespace = namespace
         if site.environment.get("SOPHON_SPAWNER") != "process":
             stack.callback(_remove_namespace, namespace)

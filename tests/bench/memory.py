@@ -51,6 +51,13 @@ def pss_mb(pid: int) -> float:
     raise AssertionError(f"process {pid} tells no Pss")
 
 
+def charged_mb(engine: APIClient, container: str) -> float:
+    """What the limit of a container is charged with, without files that could be forgotten."""
+    told = engine.stats(container, stream=False)["memory_stats"]
+    cache = told["stats"].get("inactive_file", told["stats"].get("total_inactive_file", 0))
+    return float((told["usage"] - cache) / 2**20)
+
+
 def _add_services(report: Report, site: Site, when: str) -> None:
     assert site.process is not None
     pids = {
@@ -70,8 +77,6 @@ def _add_labs(report: Report, engine: APIClient, site: Site) -> None:
     for container in engine.containers(filters={"label": f"org.sophon.namespace={site.namespace}"}):
         table = engine.top(container["Id"], ps_args="-eo pid")
         sizes.append(sum(pss_mb(int(row[0])) for row in table["Processes"]))
-        told = engine.stats(container["Id"], stream=False)["memory_stats"]
-        cache = told["stats"].get("inactive_file", told["stats"].get("total_inactive_file", 0))
-        charged.append((told["usage"] - cache) / 2**20)
+        charged.append(charged_mb(engine, container["Id"]))
     report.add("idle_lab", "MiB", sizes)
     report.add("idle_lab.charged_to_its_limit", "MiB", charged)

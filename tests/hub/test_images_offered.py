@@ -49,6 +49,7 @@ def test_an_image_for_people_is_offered_as_it_describes_itself(
         "title": "Stars",
         "description": "For astronomers.",
         "languages": ["Python", "R"],
+        "skeleton": "",
         "available": True,
     }
 
@@ -61,6 +62,7 @@ def test_what_make_images_builds_is_offered_but_for_what_is_not_for_people(
     assert {"lab", "course", "geo"} <= set(found)
     assert {"base", "tmp", "hub", "web", "database", "debian"}.isdisjoint(found)
     assert found["course"]["title"] == "Course"
+    assert (found["course"]["skeleton"], found["lab"]["skeleton"]) == ("/opt/course/lessons", "")
 
 
 def test_images_that_are_not_for_people_older_or_of_others_are_left_out(

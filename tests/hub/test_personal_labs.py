@@ -14,7 +14,8 @@ from sqlalchemy import select
 from sophon_hub.models import Person, PersonalLab
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import reading, writing
-from sophon_hub.volumes import homes
+from sophon_hub.volumes import homes, room
+from sophon_hub.volumes.helper import VolumeTrouble
 from tests import make
 from tests.waiting import wait_for
 
@@ -152,6 +153,50 @@ def test_an_image_that_promises_what_it_does_not_have_starts_all_the_same(
     lab.stop()
 
 
+def test_a_lesson_is_copied_into_a_home_and_nothing_there_is_touched(
+    hub: HubProcess, settings: Sophon
+) -> None:
+    lab = lab_of(hub, "cora")
+    start(lab)
+
+    def copy(*files: str) -> None:
+        homes.copy_files(settings, lab.uid, IMAGES["course"], "/opt/course/lessons", files)
+
+    copy("01.ipynb")
+    assert sh(lab, "cd ~/lessons && cat 01.ipynb data/table.csv") == "one\nread-only\n"
+    assert sh(lab, "stat -c %u:%a ~/lessons/01.ipynb ~/lessons/data/table.csv") == (
+        "1000:644\n1000:644\n"
+    )
+    sh(lab, "cd ~/lessons && echo mine > 01.ipynb && rm data/table.csv && ln -s / data/link")
+    copy("01.ipynb")
+    assert sh(lab, "cd ~/lessons && cat 01.ipynb data/table.csv") == "mine\nread-only\n"
+    assert sh(lab, "ls -A ~/lessons ~/lessons/data").split() == [
+        *("/home/jovyan/lessons:", "01.ipynb", "data"),
+        *("/home/jovyan/lessons/data:", "link", "table.csv"),
+    ]
+    with pytest.raises(VolumeTrouble, match="has no 02"):
+        copy("02.ipynb")
+    with pytest.raises(VolumeTrouble, match="no such home"):
+        homes.copy_files(settings, "f" * 32, IMAGES["course"], "/opt/course/lessons", ["01.ipynb"])
+    lab.stop()
+
+
+@pytest.mark.parametrize("inner", ["", "/data"])
+def test_a_lesson_is_not_copied_through_a_link(
+    hub: HubProcess, settings: Sophon, inner: str
+) -> None:
+    lab = lab_of(hub, f"link{len(inner)}")
+    start(lab)
+    sh(
+        lab,
+        f"cd ~ && mkdir -p elsewhere $(dirname lessons{inner}) && ln -s ~/elsewhere lessons{inner}",
+    )
+    with pytest.raises(VolumeTrouble, match="is no folder"):
+        homes.copy_files(settings, lab.uid, IMAGES["course"], "/opt/course/lessons", ["01.ipynb"])
+    assert sh(lab, "ls -A ~/elsewhere") == ""
+    lab.stop()
+
+
 def test_what_a_home_holds_is_measured_while_the_lab_runs_and_after(
     hub: HubProcess, settings: Sophon
 ) -> None:
@@ -172,6 +217,31 @@ def test_what_a_home_holds_is_measured_while_the_lab_runs_and_after(
     assert 3_000_000 <= full.trash_bytes <= 3_100_000
     assert homes.measure(settings, lab.uid).disk_bytes >= 28_000_000
     assert homes.measure(settings, "0" * 32) == homes.Usage(0, 0)
+
+
+def test_all_homes_are_measured_at_once_as_one_by_one(hub: HubProcess, settings: Sophon) -> None:
+    lab = lab_of(hub, "doris")
+    start(lab)
+    sh(lab, "cd ~ && head -c 7000000 /dev/urandom > big && mkdir shut && chmod 000 shut")
+    lab.stop()
+
+    found = room.measure_all(settings, [lab.uid, "f" * 32])
+
+    assert found == {lab.uid: homes.measure(settings, lab.uid).disk_bytes}
+    assert found[lab.uid] > 7_000_000
+    assert room.measure_all(settings, ["f" * 32]) == {}
+
+
+def test_the_room_on_the_disk_is_the_same_seen_from_here_and_by_a_helper(
+    settings: Sophon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = room.look(settings)
+    monkeypatch.setattr(room, "_root_here", lambda: None)
+    there = room.look(settings)
+
+    assert (here.near, there.near) == (True, False)
+    # others write meanwhile
+    assert there.free_bytes == pytest.approx(here.free_bytes, rel=0.1)
 
 
 def test_measuring_makes_no_volume_and_leaves_no_container(

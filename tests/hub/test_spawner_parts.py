@@ -108,6 +108,7 @@ def test_a_plan_keeps_to_the_highest_limits() -> None:
         ({"deleted": True}, 404),
         ({"image": "unknown"}, 409),
         ({"disk_bytes": 1024**4}, 409),
+        ({"filled_disk": True}, 409),
     ],
 )
 def test_what_cannot_run_is_refused_with_a_sentence(

@@ -1,5 +1,6 @@
 """What runs when a lab starts: Sophon's records decide, and nothing people send."""
 
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -42,10 +43,34 @@ def test_a_lab_runs_without_rights_and_within_its_limits(lab: HubLab, docker: AP
     assert host["AutoRemove"] is False
     assert host["RestartPolicy"]["Name"] in ("", "no")
     assert [limit["Name"] for limit in host["Ulimits"]] == ["nofile"]
-    assert list(host["Tmpfs"]) == ["/tmp"]
+    assert sorted(host["Tmpfs"]) == ["/tmp", "/var/tmp"]
+    assert host["ReadonlyRootfs"] is True
+    assert host["CpuShares"] == 256
     assert not host["PortBindings"]
     assert host["LogConfig"]["Type"] == "local"
     assert host["LogConfig"]["Config"] == {"max-size": "10m", "max-file": "2"}
+
+
+WRITABLE = """
+find / -type d -not -path '/proc/*' -not -path '/sys/*' 2>/dev/null | while read -r path; do
+    touch "$path/.x" 2>/dev/null && rm "$path/.x" && stat --file-system --format="%n %T" "$path"
+done
+true
+"""
+
+
+@pytest.mark.parametrize("user", ["1000", "0"])
+def test_a_lab_writes_to_its_home_and_to_memory_only(lab: HubLab, user: str) -> None:
+    lab.start()
+    command = ["docker", "exec", "--user", user, lab.container, "sh", "-c", WRITABLE]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+    places = dict(line.rsplit(" ", 1) for line in said.splitlines())
+    at_home = {place for place in places if place.startswith("/home/jovyan")}
+    assert bool(at_home) is (user == "1000")  # root has no right to write there
+    memory = {place: kind for place, kind in places.items() if place not in at_home}
+    assert set(memory) >= {"/tmp", "/var/tmp", "/dev/shm"}
+    assert {place: kind for place, kind in memory.items() if kind not in ("tmpfs", "mqueue")} == {}
 
 
 def test_the_kernel_agrees_that_a_lab_has_no_rights(lab: HubLab, docker: APIClient) -> None:

@@ -42,13 +42,14 @@ class Site:
     environment: dict[str, str] = field(default_factory=dict)
     config_file: Path = REPOSITORY / "jupyterhub_config.py"
     subdomains: bool = False
+    people: dict[str, str] = field(default_factory=lambda: PEOPLE)
 
     def __post_init__(self) -> None:
         self.namespace = f"journey-{secrets.token_hex(4)}"
         self.data_dir = self.directory / "data"
         self.log_file = self.directory / "hub.log"
         self.port = free_port()
-        self.passwords = {name: secrets.token_urlsafe(12) for name in PEOPLE}
+        self.passwords = {name: secrets.token_urlsafe(12) for name in self.people}
         accounts = self.directory / "accounts.json"
         accounts.touch(mode=0o600)
         accounts.write_text(
@@ -59,7 +60,7 @@ class Site:
                         "password": self.passwords[name],
                         "display_name": display_name,
                     }
-                    for name, display_name in PEOPLE.items()
+                    for name, display_name in self.people.items()
                 ]
             )
         )
@@ -111,6 +112,11 @@ class Site:
         return self._environment.get(
             "SOPHON_DATABASE_URL", f"sqlite:///{self.data_dir}/sophon.sqlite"
         )
+
+    @property
+    def environment_of_commands(self) -> dict[str, str]:
+        """With which `sophon-hub` means this hub."""
+        return dict(self._environment)
 
     def start(self) -> None:
         """Start the hub as an administrator does, and wait until the portal is healthy."""

@@ -67,6 +67,28 @@ def test_a_person_works_in_their_own_lab_and_empties_its_trash(
     grace.stop(LAB)
 
 
+def test_a_lesson_is_opened_from_its_page_and_keeps_what_was_changed(
+    site: Site, browser: Browser, engine_client: APIClient
+):
+    with site.browser_of(browser, "alan") as page:
+        page.goto("/services/sophon/lessons/heat-map")
+        page.get_by_role("button", name="Open in my lab with Course").click()
+        page.wait_for_url("**/user/alan/lab/tree/lessons/03-heat-map.ipynb", timeout=90_000)
+        notebook = page.locator(".jp-Notebook")
+        expect(notebook).to_contain_text("heat map", timeout=jupyterlab.LAB_READY)
+
+        home = "/home/jovyan/lessons"
+        change = f"rm {home}/0[!3]*.ipynb && touch -d @1 {home}/03-heat-map.ipynb"
+        run_in_lab(engine_client, site, change)
+        page.goto("/services/sophon/lessons/time-series")
+        page.get_by_role("button", name="Open in my lab").click()
+        page.wait_for_url("**/user/alan/lab/tree/lessons/02-time-series.ipynb", timeout=30_000)
+        expect(page.locator(".jp-Notebook").first).to_be_visible(timeout=jupyterlab.LAB_READY)
+        there = run_in_lab(engine_client, site, f"cd {home} && ls *.ipynb && stat -c %Y 03*")
+        assert there.split() == ["02-time-series.ipynb", "03-heat-map.ipynb", "1"]
+    site.api("alan").stop(LAB)
+
+
 def test_the_portal_follows_a_lab_that_is_started_and_stopped_at_the_hub(site: Site):
     alan = site.api("alan")
     own = f"{site.url}/hub/api/users/alan/server"

@@ -46,6 +46,7 @@ def test_an_empty_hub_has_zeros_for_everything(engine: Engine, now: StoppedClock
         worker_repaired=0,
         jobs_done=0,
         jobs_failed=0,
+        free_bytes=None,
         temporary_labs={"starting": 0, "ready": 0, "claimed": 0, "ending": 0},
         visitors_waiting=0,
     )
@@ -102,21 +103,29 @@ def test_jobs_tell_how_many_how_old_and_how_many_fail(engine: Engine, now: Stopp
 
 
 def test_the_worker_adds_up_what_it_did_and_when(engine: Engine, now: StoppedClock) -> None:
-    def beat(repaired_at: datetime | None, done: int, failed: int) -> None:
+    def beat(repaired_at: datetime | None, done: int, failed: int, free: int | None = None) -> None:
         with writing(engine) as session:
-            heartbeat.beat(session, now=now(), repaired_at=repaired_at, done=done, failed=failed)
+            heartbeat.beat(
+                session,
+                now=now(),
+                repaired_at=repaired_at,
+                done=done,
+                failed=failed,
+                free_bytes=free,
+            )
 
     beat(None, 1, 0)
     seen = taken(engine, now())
     assert (seen.worker_seen, seen.worker_repaired) == (now().timestamp(), 0)
     repaired = now()
     now.forward(seconds=5)
-    beat(repaired, 2, 3)
+    beat(repaired, 2, 3, 7)
     now.forward(seconds=5)
     beat(None, 0, 0)  # one that has just started
     seen = taken(engine, now())
     assert seen.worker_seen == now().timestamp()
     assert seen.worker_repaired == repaired.timestamp()
+    assert seen.free_bytes == 7
     assert (seen.jobs_done, seen.jobs_failed) == (3, 3)
 
 

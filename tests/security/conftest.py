@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import secrets
+import shutil
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from tests.waiting import wait_for
 LAB_IMAGE = "sophon-hub/lab:latest"
 GROUP, PROJECT, OTHER_PROJECT = "optics", "lenses", "waves"
 ACCESS_SECONDS = 1
+SPARE_BYTES = 2 * 1024**3
 HOSTILE_SERVER = Path(__file__).with_name("hostile_server.py")
 SERVER_IN_IMAGE = "/opt/lab/bin/jupyterhub-singleuser"
 
@@ -54,7 +56,11 @@ def hostile_image(engine: APIClient) -> Iterator[str]:
 def site(
     tmp_path_factory: pytest.TempPathFactory, hostile_image: str, engine: APIClient
 ) -> Iterator[Site]:
-    """A hub as people start it, where a removed person is forgotten after a second."""
+    """A hub as people start it, where a removed person is forgotten after a second.
+
+    Two gigabytes more on the disk, and it has too little room.
+    """
+    room = shutil.disk_usage(engine.info()["DockerRootDir"]).free - SPARE_BYTES
     images = {"lab": {"image": LAB_IMAGE}, "hostile": {"image": hostile_image}}
     site = Site(
         tmp_path_factory.mktemp("attacked"),
@@ -62,6 +68,7 @@ def site(
             "SOPHON_IMAGES": json.dumps(images),
             "SOPHON_ACCESS_CACHE_SECONDS": str(ACCESS_SECONDS),
             "SOPHON_RECONCILE_SECONDS": "5",
+            "SOPHON_DISK_FLOOR": str(room),
         },
     )
     try:

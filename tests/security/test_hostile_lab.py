@@ -3,6 +3,7 @@
 import json
 import re
 import secrets
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,7 @@ from tests.engine import remove_namespace
 from tests.hub.running import RunningHub
 from tests.security import inside
 from tests.security.conftest import LAB_IMAGE, OTHER_PROJECT, PROJECT, RunningLab, Scene
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.hub, pytest.mark.docker]
 
@@ -464,9 +466,57 @@ def test_memory_beyond_the_limit_ends_the_process_and_harms_nobody_else(scene: S
     assert scene.site.is_healthy()
 
 
-def test_nothing_keeps_a_lab_from_filling_the_disk_its_home_is_on(
-    scene: Scene, engine: APIClient
-) -> None:
+FILLER = """
+import os, time
+with open("/home/jovyan/ballast", "wb") as file:
+    for count in range(1, 80):
+        os.posix_fallocate(file.fileno(), 0, count * 256 * 1024**2)
+        time.sleep(0.5)
+time.sleep(600)
+"""
+
+
+def test_a_lab_that_fills_the_disk_is_stopped_and_harms_nobody_else(scene: Scene) -> None:
+    api, lab = scene.ada, f"projects/{PROJECT}/labs/filler"
+    api.expect(201, "POST", f"projects/{PROJECT}/labs", json={"name": "filler"})
+    api.start(lab)
+    labels = [f"org.sophon.namespace={scene.site.namespace}", "org.sophon.lab=filler"]
+    command = ["docker", "ps", "--quiet", *(f"--filter=label={label}" for label in labels)]
+    container = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    assert inside.run(container, "sh", "-c", "echo mine > ~/mine")[0] == 0
+
+    with subprocess.Popen(
+        ["docker", "exec", "--user", "1000", container, "python3", "-c", FILLER]
+    ) as filling:
+        api.wait_for_state(lab, "stopped")
+        filling.wait(30)
+
+    for other in (scene.closed, scene.other):
+        assert answers(other)
+        assert api.expect(200, "GET", other.path)["state"] == "running"
+    assert scene.site.is_healthy()
+    refused = api.request("POST", f"{lab}/start")
+    assert refused.status_code == 409
+    assert "hardly any room left" in refused.json()["detail"]
+    [event] = [
+        event
+        for event in api.expect(200, "GET", f"projects/{PROJECT}/events")["items"]
+        if event["action"] == "lab:halt"
+    ]
+    assert (event["actor"], event["subject"]) == (None, f"{PROJECT}/filler")
+
+    # nothing is lost, and there is a way out
+    api.expect(202, "POST", f"{lab}/start", json={"clean_up": True})
+    api.wait_for_state(lab, "running")
+    container = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    assert inside.run(container, "sh", "-c", "cat ~/mine && rm ~/ballast") == (0, "mine\n")
+    wait_for(
+        lambda: api.expect(200, "GET", lab)["disk"]["state"] != "held", "the disk to have room"
+    )
+    api.stop(lab)
+
+
+def test_no_limit_of_the_engine_keeps_a_home_small(scene: Scene) -> None:
     sizes = [
         inside.run(scene.hostile.container, "stat", "--file-system", "--format=%b", place)
         for place in ("/home/jovyan", "/")

@@ -91,6 +91,15 @@ def test_without_images_any_default_is_taken_until_the_hub_has_asked_the_engine(
         settings.check_images()
 
 
+@pytest.mark.parametrize(("hard", "most"), [("", "2G"), ("3G", "2G")])
+def test_a_lab_that_was_stopped_for_its_size_could_not_be_started_again_at_once(
+    hard: str, most: str
+) -> None:
+    with pytest.raises(BadSetting, match="home_hard_quota"):
+        Sophon(home_hard_quota=hard, home_stop_quota=most)
+    assert Sophon(home_hard_quota="2G", home_stop_quota="2G").home_stop_quota == "2G"
+
+
 def test_the_configuration_file_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOPHON_PORT", "9000")
     assert Sophon(config=Config({"Sophon": {"port": 9100}})).port == 9100

@@ -1,15 +1,22 @@
 """The lessons in the portal: for everybody, without scripts, and only what can be shown safely."""
 
+import asyncio
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from sophon_hub.models import LabState, PersonalLab
+from sophon_hub.pages import lessons
 from sophon_hub.settings import Sophon
-from tests.web.conftest import Site
-from tests.web.test_pages import EVERYBODY, client_of, soup_of
+from tests import make
+from tests.web import world
+from tests.web.conftest import Site, eventually
+from tests.web.test_pages import EVERYBODY, client_of, landed, send, soup_of
 
 STORED = Path(Sophon(data_dir="/nowhere").lessons_dir)
 NAMES = [
@@ -110,10 +117,122 @@ async def test_lessons_lead_to_each_other_in_order(busy_site):
     assert seen == NAMES
 
 
-async def test_a_lesson_has_no_button_that_does_nothing(busy_site):
-    page = soup_of(await busy_site.client().get("lessons/heat-map"))
+@pytest.mark.parametrize("name", [None, "grace"])
+async def test_a_lesson_has_no_button_that_does_nothing(busy_site, name):
+    client = busy_site.browser(name) if name else busy_site.client()
+    page = soup_of(await client.get("lessons/heat-map"))
 
     assert page.select("article button, article .btn, article form") == []
+
+
+COURSE = {"image": "course:1", "title": "Course", "skeleton": "/opt/course/lessons"}
+NOTEBOOK = "03-heat-map.ipynb"
+
+
+@pytest.fixture
+def course(busy_site: Site) -> Iterator[Site]:
+    """A hub with software that brings the lessons; it is not the default."""
+    before = busy_site.portal.settings
+    images = {**before.images, "course": COURSE}
+    busy_site.portal.settings = Sophon(data_dir=before.data_dir, images=images)
+    yield busy_site
+    busy_site.portal.settings = before
+
+
+def put(site: Site, **values: Any) -> None:
+    """Give Grace a personal lab."""
+    with site.rows() as session:
+        made = make.personal_lab(session, world.person(session, "grace"))
+        for name, value in values.items():
+            setattr(made, name, value)
+
+
+def own(site: Site) -> PersonalLab:
+    with site.rows() as session:
+        found = session.scalars(select(PersonalLab)).one()
+        session.expunge(found)
+        return found
+
+
+@pytest.mark.parametrize(
+    ("state", "image", "buttons", "said"),
+    [
+        (LabState.STOPPED, "course", [False], "what you changed stays"),
+        (LabState.RUNNING, "course", [False], "what you changed stays"),
+        (LabState.STOPPED, "lab", [True], "is changed to Course"),
+        (LabState.FAILED, None, [True], "is changed to Course"),
+        (LabState.RUNNING, "lab", [], "stop your lab"),
+    ],
+)
+async def test_a_lesson_is_opened_with_the_software_that_it_needs(
+    course: Site, state: LabState, image: str | None, buttons: list[bool], said: str
+):
+    put(course, state=state, image=image)
+    page = soup_of(await course.browser("grace").get("lessons/heat-map"))
+    found = page.select(".lesson-open form")
+    assert [bool(form.select("[name=use_image]")) for form in found] == buttons
+    assert said in page.select_one(".lesson-open").text
+
+
+async def test_opening_a_lesson_starts_the_lab_and_leads_to_the_notebook(course: Site):
+    put(course, image="lab")
+    grace = course.browser("grace")
+    refused = await send(grace, "lessons/heat-map", action="open")
+    assert refused.status == 409
+    assert "Use Course" in soup_of(refused).get_text()
+    started = await send(grace, "lessons/heat-map", action="open", use_image="true")
+    assert landed(started) == "lab/start?lesson=heat-map"
+    assert (own(course).image, own(course).wanted) == ("course", [NOTEBOOK])
+    page = soup_of(await grace.get("lab/start?lesson=heat-map"))
+    entry = str(page.select_one("form[data-enter]")["action"]).removeprefix("/services/sophon/")
+
+    put_state(course, LabState.RUNNING)
+    entered = await send(grace, entry, action="open")
+    assert entered.headers["Location"] == f"/user/grace/lab/tree/lessons/{NOTEBOOK}"
+    assert (await send(grace, "lab?lesson=no-such", action="open")).status == 404
+
+
+def put_state(site: Site, state: LabState) -> None:
+    with site.rows() as session:
+        session.scalars(select(PersonalLab)).one().state = state
+
+
+async def test_in_a_running_lab_one_waits_until_the_notebook_is_there(course: Site):
+    put(course, state=LabState.RUNNING, image="course")
+    grace = course.browser("grace")
+    opening = asyncio.ensure_future(send(grace, "lessons/heat-map", action="open"))
+    await eventually(lambda: own(course).wanted == [NOTEBOOK], "the wish")
+    assert not opening.done()
+    with course.rows() as session:
+        session.scalars(select(PersonalLab)).one().wanted = []
+    assert (await opening).headers["Location"] == f"/user/grace/lab/tree/lessons/{NOTEBOOK}"
+
+
+async def test_one_does_not_wait_for_ever(course: Site, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(lessons, "COPY_SECONDS", 0.0)
+    put(course, state=LabState.RUNNING, image="course")
+    answer = await send(course.browser("grace"), "lessons/heat-map", action="open")
+    assert landed(answer) == "lab"
+
+
+async def test_guests_are_asked_to_sign_in(course: Site):
+    answer = await send(course.client(), "lessons/heat-map", action="open")
+    assert answer.status in {302, 401, 403}
+    assert soup_of(await course.client().get("lessons/heat-map")).select(".lesson-open") == []
+
+
+@pytest.mark.parametrize("fields", [{"action": "burn"}, {}, {"action": "open", "x": "1"}])
+async def test_a_button_that_is_none_is_refused(course: Site, fields: dict[str, str]):
+    assert (await send(course.browser("grace"), "lessons/heat-map", **fields)).status == 422
+    assert course.count_events() == 0
+
+
+async def test_a_lesson_is_opened_through_the_api(course: Site):
+    grace = course.client("grace")
+    opened = await grace.post("api/v1/me/lab/lessons/heat-map", {"use_image": True})
+    assert (opened.status, opened.json["state"]) == (202, "starting")
+    assert opened.json["image"] == "course"
+    assert (await grace.post("api/v1/me/lab/lessons/no-such")).status == 404
 
 
 async def test_what_scrolls_sideways_is_reached_with_the_keyboard(busy_site):

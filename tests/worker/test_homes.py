@@ -15,7 +15,7 @@ from sophon_hub.models import Dataset, DatasetKind, DatasetState, Job, Lab, LabS
 from sophon_hub.names import PERSONAL_GROUP
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import reading, writing
-from sophon_hub.worker import datasets, disk, personal
+from sophon_hub.worker import datasets, disk, lessons, personal
 from sophon_hub.worker.context import Context
 from sophon_hub.worker.reconcile import watch
 from tests import make
@@ -131,6 +131,21 @@ async def test_running_labs_are_measured_now_and_then(context: Context, home: Pa
     await disk.enqueue_due(context)
     with reading(context.engine) as session:
         assert not jobs.is_any_due(session, utcnow())
+
+
+async def test_a_lesson_that_cannot_be_copied_is_wanted_no_more(
+    context: Context, home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with writing(context.engine) as session:
+        session.get_one(PersonalLab, own(context).id).wanted = ["01.ipynb"]
+    await lessons.copy_before_start(context, own(context).id)
+    assert own(context).wanted == ["01.ipynb"]  # the start may bring it
+    await lessons.copy_lessons(context, own(context).id)
+    assert own(context).wanted == []
+    assert "cannot copy lessons" in caplog.text
+    caplog.clear()
+    await lessons.copy_lessons(context, own(context).id)
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize(

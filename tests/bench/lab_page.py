@@ -1,0 +1,72 @@
+"""What JupyterLab's page costs a browser: bytes over the network and seconds until it is usable.
+
+Three visits by one browser: to a lab for the first time, to the same lab again, and to another
+lab for the first time. JupyterLab's files are served below each lab's own address and may be
+kept for a year, so the second visit shows what a browser saves that has them, and the third what
+it does not save because they have another address.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.sync_api import Page, sync_playwright
+
+from tests.bench.live import OWNER, Lab, make_labs, running_site
+from tests.bench.report import Report
+from tests.journeys.conftest import CHROMIUM, CHROMIUM_ARGUMENTS
+
+ROUNDS = 3
+READY = ".jp-Launcher"
+READY_MILLISECONDS = 120_000
+
+
+@dataclass
+class Traffic:
+    """What a page has loaded so far."""
+
+    requests: int = 0
+    over_network: int = 0
+
+    def finished(self, event: dict[str, Any]) -> None:
+        """A response has come to its end; what comes from the browser's cache has no bytes."""
+        self.requests += 1
+        self.over_network += int(event["encodedDataLength"])
+
+
+def measure(report: Report) -> None:
+    """Each round has a browser of its own, without anything kept."""
+    with running_site(report) as site, sync_playwright() as playwright:
+        owner = site.api(OWNER)
+        first, second = make_labs(owner, 2)
+        for lab in (first, second):
+            owner.start(lab.path)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
+        visits: dict[str, list[tuple[float, Traffic]]] = {}
+        for _ in range(ROUNDS):
+            with site.browser_of(browser, OWNER) as page:
+                for name, lab in (("first", first), ("again", first), ("other_lab", second)):
+                    visits.setdefault(name, []).append(_visit(page, lab))
+        browser.close()
+    for name, made in visits.items():
+        report.add(f"{name}.usable", "s", [seconds for seconds, _ in made])
+        report.add(f"{name}.over_network", "MB", [one.over_network / 1e6 for _, one in made])
+        report.add(f"{name}.requests", "requests", [one.requests for _, one in made])
+
+
+def _visit(page: Page, lab: Lab) -> tuple[float, Traffic]:
+    """Seconds until the launcher is there, and what was loaded for it."""
+    traffic = Traffic()
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    session.on("Network.loadingFinished", traffic.finished)
+    page.goto("about:blank")
+    begin = _now(page)
+    page.goto(f"{lab.url}/lab?reset")
+    page.locator(READY).first.wait_for(timeout=READY_MILLISECONDS)
+    seconds = _now(page) - begin
+    session.detach()
+    return seconds, traffic
+
+
+def _now(page: Page) -> float:
+    return float(page.evaluate("Date.now()")) / 1000

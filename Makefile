@@ -6,7 +6,7 @@ SHELL := /bin/bash
 SETUP := deploy/setup
 BIN := .venv/bin
 
-.PHONY: docs lessons image-table help venv setup-run setup-test run clean-demo test test-fast lint format bench images hub-image lock
+.PHONY: docs lessons image-table help venv setup-run setup-test run clean-demo test test-fast lint format soak bench images hub-image lock
 
 help:  ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -61,6 +61,10 @@ format: venv  ## format Python
 
 docs: venv  ## write the pages of docs/reference from the code
 	@$(BIN)/python -m sophon_hub.reference
+
+soak: setup-test  ## edit at random for an hour while labs are stopped and killed at random (SOPHON_SOAK_SECONDS=, SOPHON_SOAK_SEED=)
+	@$(SETUP)/images.sh
+	@SOPHON_SOAK_SECONDS=$${SOPHON_SOAK_SECONDS:-3600} $(BIN)/python -m pytest -v tests/hub/test_soak.py $(PYTEST_ARGS)
 
 bench: setup-test  ## measure and print JSON
 	@$(SETUP)/images.sh

@@ -1,7 +1,12 @@
-"""The audit trail: one event an action, written in the action's own transaction."""
+"""The audit trail: one event an action, written in the action's own transaction.
+
+The last thing a transaction does is to append its events to the chain of all events: the lock
+that this takes is held for no longer than the commit, and nobody waits for another lock with it.
+"""
 
 from typing import Any
 
+from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from sophon_hub import clock
@@ -15,8 +20,10 @@ from sophon_hub.models import (
     ResearchProject,
 )
 from sophon_hub.policy.actor import Actor
+from sophon_hub.store import chain
 
 SUBJECT_LENGTH = 200
+UNSEALED = "sophon_unsealed_events"
 
 Subject = ResearchGroup | ResearchProject | Lab | PersonalLab | Dataset | Person | None
 
@@ -48,7 +55,7 @@ def record(
         name = (actor.username or "")[:SUBJECT_LENGTH]
     elif isinstance(subject, Person):
         name = subject.username
-    event = AuditEvent(
+    row = AuditEvent(
         at=clock.utcnow(),
         actor=actor.username,
         actor_id=actor.person_id,
@@ -59,5 +66,19 @@ def record(
         detail=detail,
         via=actor.via,
     )
-    session.add(event)
-    return event
+    session.add(row)
+    if UNSEALED not in session.info:
+        session.info[UNSEALED] = []
+        event.listen(session, "before_commit", _seal)
+    session.info[UNSEALED].append(row)
+    return row
+
+
+def _seal(session: Session) -> None:
+    """Everything else is written first: who holds the end of the chain waits for no other lock."""
+    session.flush()
+    # those that are not in the session any more were rolled back
+    kept = [row for row in session.info[UNSEALED] if row in session]
+    session.info[UNSEALED].clear()
+    if kept:
+        chain.seal(session, kept)

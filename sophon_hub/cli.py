@@ -6,7 +6,8 @@ import os
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,7 +16,17 @@ from sqlalchemy.exc import ArgumentError
 from traitlets.config import Config
 from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
 
-from sophon_hub import apache, dataset_command, demo, preflight, startup
+from sophon_hub import (
+    apache,
+    audit_command,
+    dataset_command,
+    demo,
+    explain_command,
+    members_command,
+    preflight,
+    startup,
+    worker_command,
+)
 from sophon_hub.addresses import Addresses
 from sophon_hub.authenticator.first_accounts import ADMIN_PASSWORD_FILE
 from sophon_hub.settings import PREFIX, BadSetting, Sophon
@@ -121,12 +132,16 @@ def _answers(url: str) -> bool:
         return False
 
 
-def dataset(settings: Sophon, chosen: argparse.Namespace) -> None:
-    """Run ``sophon-hub dataset ...``."""
+def say_all(settings: Sophon, work: Callable[[Engine], Generator[str, None, int | None]]) -> int:
+    """Print the lines of a command that works with the database; gives its exit status."""
     with _database(settings) as engine:
         schema.check(engine)
-        for line in dataset_command.run(settings, engine, chosen):
-            say(line)
+        lines = work(engine)
+        while True:
+            try:
+                say(next(lines))
+            except StopIteration as end:
+                return end.value or 0
 
 
 COMMANDS: dict[str, Callable[[Sophon], None]] = {
@@ -135,6 +150,49 @@ COMMANDS: dict[str, Callable[[Sophon], None]] = {
     "seed-demo": seed_demo,
     "announce": announce,
     "settings": show_settings,
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A command that works with the database and has arguments of its own."""
+
+    help: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[Sophon, Engine, argparse.Namespace], Generator[str, None, int | None]]
+
+
+WITH_DATABASE = {
+    "dataset": Part(
+        "Register directories and volumes as datasets, or list them.",
+        dataset_command.add_arguments,
+        dataset_command.run,
+    ),
+    "audit": Part(
+        "Verify, copy or prune the audit trail.",
+        audit_command.add_arguments,
+        lambda _, engine, chosen: audit_command.run(engine, chosen),
+    ),
+    "explain": Part(
+        "Say whether somebody may do something, and why; exit status 3 when not.",
+        explain_command.add_arguments,
+        lambda _, engine, chosen: explain_command.run(engine, chosen),
+    ),
+    "members": Part(
+        "Add, change and remove people of a research group from a CSV file: all lines or none.",
+        members_command.add_arguments,
+        lambda _, engine, chosen: members_command.run(engine, chosen),
+    ),
+    "purge": Part(
+        "Have removed for good what is in the trash: one thing, or all whose time is over.",
+        worker_command.add_purge,
+        worker_command.purge,
+    ),
+    "reconcile": Part(
+        "Have the worker compare portal and Hub now, and repair what differs.",
+        worker_command.add_reconcile,
+        lambda _, engine, chosen: worker_command.reconcile(engine, chosen),
+    ),
 }
 
 
@@ -157,8 +215,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
     text = "Print the Apache virtual host that signs people in and passes requests to the hub."
     apache.add_arguments(commands.add_parser("apache-config", help=text, description=text))
-    text = "Register directories and volumes as datasets, or list them."
-    dataset_command.add_arguments(commands.add_parser("dataset", help=text, description=text))
+    for name, part in WITH_DATABASE.items():
+        part.add_arguments(commands.add_parser(name, help=part.help, description=part.help))
     chosen = parser.parse_args(arguments)
     try:
         settings = Sophon.load()
@@ -166,8 +224,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             say(apache.vhost(settings, chosen).rstrip())
         elif chosen.command == "check":
             check(settings, chosen.config)
-        elif chosen.command == "dataset":
-            dataset(settings, chosen)
+        elif chosen.command in WITH_DATABASE:
+            run = WITH_DATABASE[chosen.command].run
+            return say_all(settings, lambda engine: run(settings, engine, chosen))
         else:
             COMMANDS[chosen.command](settings)
     except BadSetting as error:

@@ -1,21 +1,18 @@
 """``sophon-hub dataset``: what administrators do with datasets from a shell."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from sqlalchemy import Engine
 
 from sophon_hub.actions.datasets import register_dataset
 from sophon_hub.actions.forms import NewDataset
 from sophon_hub.errors import SophonError
-from sophon_hub.policy.actor import Actor
 from sophon_hub.settings import BadSetting, Sophon
+from sophon_hub.shell import SHELL
 from sophon_hub.store.datasets import list_datasets
 from sophon_hub.store.engine import reading, transact
 from sophon_hub.store.paging import MAX_LIMIT, Paging
-
-SHELL = Actor(is_admin=True, via="cli")
-"""Whoever may run this command on the machine: an administrator without an account."""
 
 OPTIONAL = ("slug", "description", "licence", "source", "visibility", "group")
 
@@ -33,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         add.add_argument(f"--{name}")
 
 
-def run(settings: Sophon, engine: Engine, chosen: argparse.Namespace) -> Iterator[str]:
+def run(settings: Sophon, engine: Engine, chosen: argparse.Namespace) -> Generator[str, None, None]:
     """Do it; lines for the person who asked.
 
     Raises:

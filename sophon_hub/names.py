@@ -51,6 +51,9 @@ ENTRY_COOKIE = "sophon-visit-entry"
 
 MAX_PATH = 1000
 
+_REPOSITORY = re.compile(r"https://[a-zA-Z0-9.-]+(:[0-9]{1,5})?(/[a-zA-Z0-9._~+%-]+)+/?")
+_BRANCH = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9._/-]{0,199}")
+
 MAX_USERNAME = 255
 """As long as JupyterHub allows."""
 
@@ -158,6 +161,11 @@ def people_group(group_slug: str) -> str:
     return f"sophon-{group_slug}-people"
 
 
+def watchers_group(group_slug: str) -> str:
+    """Hub group of the people of a research group who only watch what others do in its labs."""
+    return f"sophon-{group_slug}-watchers"
+
+
 def accounts_group(group_slug: str) -> str:
     """Hub group of the collaboration accounts of a research group's projects."""
     return f"sophon-{group_slug}-labs"
@@ -173,7 +181,7 @@ def hub_role(group_slug: str) -> str:
 
 def group_of_hub_group(hub_group: str) -> str | None:
     """Slug of the research group that a hub group of ours belongs to, else None."""
-    match = re.fullmatch(r"sophon-(.+)-(?:people|labs)", hub_group)
+    match = re.fullmatch(r"sophon-(.+)-(?:people|watchers|labs)", hub_group)
     return match[1] if match else None
 
 
@@ -216,6 +224,11 @@ def dataset_volume_name(prefix: str, uid: str) -> str:
     return f"{prefix}-data-{uid}"
 
 
+def material_volume_name(prefix: str, uid: str) -> str:
+    """Docker volume that holds the version of course material with this immutable id."""
+    return f"{prefix}-material-{uid}"
+
+
 def is_volume_name(text: str) -> bool:
     """Whether Docker takes this as the name of a volume."""
     return re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]{1,254}", text) is not None
@@ -225,6 +238,22 @@ def is_inner_path(text: str) -> bool:
     """Whether this is a path that stays below where it starts, written plainly."""
     parts = text.split("/")
     return len(text) <= MAX_PATH and "\x00" not in text and not {"", ".", ".."} & set(parts)
+
+
+def repository_problem(url: str) -> str | None:
+    """Say what is wrong with the address of a git repository, or None when it may be fetched."""
+    if not url.startswith("https://"):
+        return "Give an address that starts with https://."
+    if "@" in url:
+        return "Give an address without name and password; the repository has to be public."
+    if not _REPOSITORY.fullmatch(url):
+        return "Give the address that git clone takes, such as https://example.org/course.git."
+    return None
+
+
+def is_branch(text: str) -> bool:
+    """Whether this can be the name of a branch; empty for the default one."""
+    return text == "" or (_BRANCH.fullmatch(text) is not None and ".." not in text)
 
 
 def dataset_path(slug: str) -> str:

@@ -11,9 +11,14 @@ from sophon_hub.models import (
     Dataset,
     DatasetKind,
     DatasetState,
+    Delivery,
+    DeliveryState,
+    DeliveryVerb,
     JoinRequest,
     Lab,
     LabState,
+    Material,
+    MaterialKind,
     MemberRole,
     Membership,
     MembershipSource,
@@ -208,5 +213,65 @@ def dataset(
         manifest=manifest,
         created_at=LONG_AGO,
         deleted_at=deleted_at,
+    )
+    return _add(session, row)
+
+
+def material(
+    session: Session,
+    project: ResearchProject,
+    *,
+    kind: MaterialKind = MaterialKind.FOLDER,
+    location: str = "course",
+    lab_uid: str | None = None,
+    uid: str | None = "5" * 32,
+    state: DatasetState = DatasetState.READY,
+    message: str = "",
+) -> Material:
+    row = Material(
+        project=project,
+        kind=kind,
+        location=location,
+        lab_uid=lab_uid,
+        uid=uid,
+        next_uid=uid or names.new_uid(),
+        version=1 if uid else 0,
+        state=state,
+        message=message,
+        file_count=2 if uid else None,
+        size_bytes=300 if uid else None,
+        published_at=LONG_AGO if uid else None,
+    )
+    return _add(session, row)
+
+
+def delivery(
+    session: Session,
+    project: ResearchProject,
+    person: Person,
+    *,
+    state: DeliveryState = DeliveryState.DONE,
+    verb: DeliveryVerb = DeliveryVerb.GET,
+    message: str = "",
+    version: int = 1,
+    undo: bool = True,
+    on_start: bool = False,
+    **files: list[tuple[str, str]],
+) -> Delivery:
+    row = Delivery(
+        project=project,
+        person=person,
+        on_start=on_start,
+        state=state,
+        verb=verb,
+        message=message,
+        version=version,
+        report={
+            "counts": {kind: len(pairs) for kind, pairs in files.items()},
+            "files": {kind: [list(pair) for pair in pairs] for kind, pairs in files.items()},
+            "undo": undo,
+        },
+        asked_at=LONG_AGO,
+        done_at=LONG_AGO,
     )
     return _add(session, row)

@@ -22,7 +22,7 @@ from pydantic import (
 from sophon_hub import names
 from sophon_hub.actions.text import Description, Message, Name
 from sophon_hub.errors import FieldError, Invalid
-from sophon_hub.models import AccessMode, DatasetKind, MemberRole, Visibility
+from sophon_hub.models import AccessMode, DatasetKind, MaterialKind, MemberRole, Visibility
 
 E = TypeVar("E")
 
@@ -78,6 +78,7 @@ LabSlug = Annotated[
 AVisibility = Annotated[Visibility, _word(Visibility)]
 AnAccessMode = Annotated[AccessMode, _word(AccessMode)]
 ADatasetKind = Annotated[DatasetKind, _word(DatasetKind)]
+AMaterialKind = Annotated[MaterialKind, _word(MaterialKind)]
 AMemberRole = Annotated[MemberRole, _word(MemberRole)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 Cores = Annotated[float, Field(ge=0.1, le=1024, allow_inf_nan=False)]

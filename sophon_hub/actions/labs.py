@@ -9,7 +9,7 @@ from sophon_hub import audit, clock, jobs, names
 from sophon_hub.actions.forms import LabChanges, LabStart, LockReason, NewLab
 from sophon_hub.actions.slugs import choose_slug
 from sophon_hub.actions.trash import move_to_trash, take_from_trash
-from sophon_hub.errors import Conflict, Invalid, Unavailable
+from sophon_hub.errors import Conflict, Invalid
 from sophon_hub.models import Lab, LabState, ResearchProject
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, may, require, require_person
@@ -145,18 +145,17 @@ class Entry:
 def open_lab(session: Session, actor: Actor, lab: Lab) -> Entry:
     """Say where the lab is entered, and write down who enters."""
     require(actor, Permission.LAB_WATCH, lab)
-    if not may(actor, Permission.LAB_OPEN, lab):
-        raise Unavailable(
-            "Watching a lab live is not possible on this hub yet. An owner of the group can make"
-            " you a member; then you can open it.",
-            retry_after=86400,
-        )
+    mode = "edit" if may(actor, Permission.LAB_OPEN, lab) else "watch"
     check_unlocked(actor, lab)
     if lab.state is not LabState.RUNNING:
-        raise Conflict("This lab is not running; start it first.")
-    audit.record(session, actor, "lab:open", lab, mode="edit")
+        raise Conflict(
+            "This lab is not running; start it first."
+            if mode == "edit"
+            else "This lab is not running. Members of the group start it."
+        )
+    audit.record(session, actor, "lab:open", lab, mode=mode)
     path = names.workspace_path(lab.project.slug, lab.slug, actor.username or "")
-    return Entry(path, "edit")
+    return Entry(path, mode)
 
 
 def lock_lab(session: Session, actor: Actor, lab: Lab, form: LockReason) -> Lab:

@@ -43,4 +43,10 @@ PERMISSION = Argument(
     {"type": "string", "enum": [*map(str, Permission)]},
     required=True,
 )
+CHANGE = Argument(
+    "change",
+    "What is to be done: moved to the trash, or given this visibility.",
+    {"type": "string", "enum": ["delete", *map(str, Visibility)]},
+    required=True,
+)
 USERNAME = Argument("username", "Who is asked about; the caller when it is left out.")

@@ -3,11 +3,12 @@
 from sophon_hub.models.accounts import LocalAccount
 from sophon_hub.models.base import Base
 from sophon_hub.models.datasets import Dataset
-from sophon_hub.models.events import AuditEvent
+from sophon_hub.models.events import AuditChain, AuditEvent
 from sophon_hub.models.groups import JoinRequest, Membership, ResearchGroup
 from sophon_hub.models.instance import Instance
 from sophon_hub.models.jobs import IdempotencyKey, Job, WorkerHeartbeat
 from sophon_hub.models.labs import Lab
+from sophon_hub.models.materials import Delivery, Material
 from sophon_hub.models.people import Person
 from sophon_hub.models.personal import PersonalLab
 from sophon_hub.models.projects import ResearchProject
@@ -16,7 +17,10 @@ from sophon_hub.models.vocabulary import (
     AccessMode,
     DatasetKind,
     DatasetState,
+    DeliveryState,
+    DeliveryVerb,
     LabState,
+    MaterialKind,
     MemberRole,
     MembershipSource,
     TemporaryState,
@@ -25,11 +29,15 @@ from sophon_hub.models.vocabulary import (
 
 __all__ = [
     "AccessMode",
+    "AuditChain",
     "AuditEvent",
     "Base",
     "Dataset",
     "DatasetKind",
     "DatasetState",
+    "Delivery",
+    "DeliveryState",
+    "DeliveryVerb",
     "IdempotencyKey",
     "Instance",
     "Job",
@@ -37,6 +45,8 @@ __all__ = [
     "Lab",
     "LabState",
     "LocalAccount",
+    "Material",
+    "MaterialKind",
     "MemberRole",
     "Membership",
     "MembershipSource",

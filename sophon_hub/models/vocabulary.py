@@ -93,6 +93,30 @@ class DatasetState(StrEnum):
     FAILED = "failed"
 
 
+class MaterialKind(StrEnum):
+    """Where course material comes from: a folder of a lab, or a git repository."""
+
+    FOLDER = "folder"
+    REPOSITORY = "repository"
+
+
+class DeliveryState(StrEnum):
+    """How it stands with bringing material into a home."""
+
+    NEVER = "never"
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class DeliveryVerb(StrEnum):
+    """What is done: bring what is new, bring one file afresh, or undo what was done last."""
+
+    GET = "get"
+    FRESH = "fresh"
+    UNDO = "undo"
+
+
 class TemporaryState(StrEnum):
     """Where a temporary lab is in its life; one that has ended has no row."""
 

@@ -7,11 +7,13 @@ from sophon_hub.errors import Conflict, Forbidden, Invalid
 from sophon_hub.models import Dataset, DatasetKind, Visibility
 from sophon_hub.pages.base import FormState, PageHandler, Values, short
 from sophon_hub.policy.actor import Actor
-from sophon_hub.policy.permissions import Permission, require, require_person
+from sophon_hub.policy.permissions import Permission, may, require, require_person
 from sophon_hub.store import datasets
 from sophon_hub.store.engine import Session
 from sophon_hub.web import present
+from sophon_hub.web.effects import of_lowering
 
+LOWERS = Permission.DATASET_VISIBILITY
 FIELDS = ("name", "description", "licence", "source", "visibility")
 
 
@@ -95,6 +97,9 @@ class DatasetBase(PageHandler):
                 "dataset": present.dataset(row, actor),
                 "group": row.group and {"slug": row.group.slug, "name": row.group.name},
                 "allows": _allowed(row),
+                "effects": of_lowering(session, actor, row)
+                if needs is Permission.DATASET_EDIT and may(actor, LOWERS, row)
+                else {},
                 "days": self.portal.settings.retention_days,
                 "form": form,
             }

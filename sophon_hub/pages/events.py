@@ -89,6 +89,12 @@ def _because(detail: Detail) -> str:
     return ", as the sign-on says" if detail.get("source") == "sign-on" else ""
 
 
+def _material(detail: Detail) -> str:
+    after = detail.get("after") or {}
+    what = "the repository" if after.get("kind") == "repository" else "the folder"
+    return f"published {what} {after.get('location')} as material"
+
+
 def _reason(detail: Detail) -> str:
     return f": {detail['reason']}" if detail.get("reason") else ""
 
@@ -130,6 +136,9 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "dataset:refresh": lambda _: "had the dataset read anew",
     "dataset:delete": lambda _: "moved the dataset to the trash",
     "dataset:restore": lambda _: "took the dataset out of the trash",
+    "material:set": _material,
+    "material:publish": lambda _: "published the material anew",
+    "material:remove": lambda _: "took the material from the project",
     "lab:restore": lambda _: "took the lab out of the trash",
     **{
         f"{noun}:{verb}": write
@@ -148,6 +157,7 @@ _ICONS = {
     "project": "fa-folder",
     "lab": "fa-flask",
     "dataset": "fa-database",
+    "material": "fa-book-open",
 }
 _WAYS = {"api": "through the API", "cli": "on the command line", "system": "by the hub"}
 
@@ -172,6 +182,8 @@ def line(event: AuditEvent) -> Values:
     if noun == "lab" and "/" in subject:
         project, _, lab = subject.partition("/")
         address = f"projects/{project}/labs/{lab}"
+    elif noun == "material":
+        address = f"projects/{subject}/material"
     elif noun in ("project", "dataset"):
         address = f"{noun}s/{subject}"
     return {

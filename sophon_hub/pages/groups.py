@@ -12,9 +12,11 @@ from sophon_hub.pages.events import notices
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, may, require, require_person
 from sophon_hub.store import datasets, groups, projects
+from sophon_hub.store.effects import get_effect_of_deletion
 from sophon_hub.store.engine import Session
 from sophon_hub.store.paging import Paging
 from sophon_hub.web import present
+from sophon_hub.web.effects import effect, of_lowering
 
 DATASETS_SHOWN = 5
 PEOPLE_SHOWN = 12
@@ -198,6 +200,7 @@ class EditGroupPage(PageHandler):
                 "group": {"slug": group.slug, "name": group.name},
                 "form": form or FormState(values),
                 "can_delete": may(actor, Permission.GROUP_DELETE, group),
+                "effects": of_lowering(session, actor, group),
             }
 
         await self.show_read("groups/edit.html", work, form.status if form else 200)
@@ -231,7 +234,12 @@ class DeleteGroupPage(PageHandler):
         def work(session: Session, actor: Actor) -> Values:
             summary = groups.get_summary(session, actor, slug, clock.utcnow())
             require(actor, Permission.GROUP_DELETE, summary.group)
-            return {"group": present.group(summary, actor), "form": form}
+            found = get_effect_of_deletion(session, actor, summary.group)
+            return {
+                "group": present.group(summary, actor),
+                "effect": effect(found)["sentence"],
+                "form": form,
+            }
 
         days = self.portal.settings.retention_days
         values = await self.read(work)

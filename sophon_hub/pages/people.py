@@ -8,8 +8,10 @@ from sophon_hub.pages.base import FormState, PageHandler, Values
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, permitted, require
 from sophon_hub.store import groups
+from sophon_hub.store.effects import get_effects_of_leaving
 from sophon_hub.store.engine import Session
 from sophon_hub.web import accounts, present
+from sophon_hub.web.effects import effect
 
 FRAME = frozenset({"username"})
 
@@ -29,12 +31,13 @@ class PeoplePage(PageHandler):
         def work(session: Session, actor: Actor) -> Values:
             group = groups.get_group(session, actor, slug)
             page = groups.list_members(session, actor, group, paging, clock.utcnow())
+            can = permitted(actor, group)
+            people = [row.person for row in page.items]
+            decides = Permission.GROUP_PEOPLE in can
+            found = get_effects_of_leaving(session, actor, group, people) if decides else {}
             return {
-                "group": {
-                    "slug": group.slug,
-                    "name": group.name,
-                    "can": permitted(actor, group),
-                },
+                "group": {"slug": group.slug, "name": group.name, "can": can},
+                "effects": {name: effect(one)["sentence"] for name, one in found.items()},
                 "page": present.listing(page, [present.member(row) for row in page.items]),
                 "form": form,
             }

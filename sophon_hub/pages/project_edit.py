@@ -10,6 +10,7 @@ from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, permitted, require
 from sophon_hub.store import projects
 from sophon_hub.store.engine import Session
+from sophon_hub.web.effects import of_lowering
 
 FIELDS = ("name", "description", "visibility")
 MOVE = "move"
@@ -31,7 +32,9 @@ class EditProjectPage(PageHandler):
             project = projects.get_project(session, actor, slug)
             require(actor, Permission.PROJECT_EDIT, project)
             can = permitted(actor, project)
+            lowers = Permission.PROJECT_VISIBILITY in can
             return {
+                "effects": of_lowering(session, actor, project) if lowers else {},
                 "project": {"slug": project.slug, "name": project.name, "can": can},
                 "group": group_brief(project.group),
                 "form": form or _as_it_is(project),

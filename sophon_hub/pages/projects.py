@@ -9,10 +9,12 @@ from sophon_hub.models import ResearchGroup, Visibility
 from sophon_hub.pages.base import FormState, PageHandler, Values, short
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, may, require, require_person
-from sophon_hub.store import groups, labs, people, projects
+from sophon_hub.store import groups, labs, materials, people, projects
+from sophon_hub.store.effects import get_effect_of_deletion
 from sophon_hub.store.engine import Session
 from sophon_hub.store.paging import Paging
 from sophon_hub.web import present
+from sophon_hub.web.effects import effect
 
 
 def group_brief(group: ResearchGroup) -> Values:
@@ -133,6 +135,8 @@ class ProjectPage(PageHandler):
                 "project": present.project(summary, actor),
                 "group": group_brief(summary.project.group),
                 "page": present.listing(page, items),
+                "has_material": materials.find_material(session, actor, summary.project)
+                is not None,
                 "form": form,
             }
 
@@ -171,9 +175,11 @@ class DeleteProjectPage(PageHandler):
         def work(session: Session, actor: Actor) -> Values:
             summary = projects.get_summary(session, actor, slug)
             require(actor, Permission.PROJECT_DELETE, summary.project)
+            found = get_effect_of_deletion(session, actor, summary.project)
             return {
                 "project": present.project(summary, actor),
                 "group": group_brief(summary.project.group),
+                "effect": effect(found)["sentence"],
                 "form": form,
                 "days": self.portal.settings.retention_days,
             }

@@ -91,6 +91,16 @@ class LabSettings(HasTraits):
         "20G", help="Most that may be published from a lab as one dataset."
     ).tag(config=True)
 
+    max_material_size = Amount(
+        "500M", help="Most that the course material of one project may hold."
+    ).tag(config=True)
+
+    material_ca_file = Unicode(
+        help="""File on the hub's machine with certificates (PEM) of authorities that are trusted
+        beside the usual ones when course material is fetched from git repositories, such as that
+        of a campus with its own. Default: none.""",
+    ).tag(config=True)
+
     start_timeout = Int(
         120, help="Seconds after which a lab that does not answer counts as failed."
     ).tag(config=True)

@@ -1,8 +1,9 @@
-"""Who may enter labs, told to the Hub: two hub groups and one hub role a research group.
+"""Who may enter labs, told to the Hub: three hub groups and one hub role a research group.
 
 Shares to a group do not work in JupyterHub 6.1 and shares to people do not scale, so the people
 of a research group hold one role whose scopes are filtered to the group of the collaboration
-accounts. Membership changes act at once. A role can only be made inside the Hub's process, and
+accounts. Those who watch hold it too, in a hub group of their own by which the lab tells them
+apart. Membership changes act at once. A role can only be made inside the Hub's process, and
 only one that is marked as managed by the authenticator outlives a restart. All that is known
 about this stays in this module; tests/hub/test_access.py fails when a new JupyterHub changes it.
 """
@@ -22,11 +23,12 @@ def role_scopes(group_slug: str) -> list[str]:
 
 
 def ensure_role(db: Any, group_slug: str) -> None:
-    """Make both hub groups and the role of a research group, or put them right again.
+    """Make the hub groups and the role of a research group, or put them right again.
 
     ``db`` is the Hub's own session; call it in the Hub's thread. Doing it twice changes nothing.
     """
     people = _ensure_group(db, names.people_group(group_slug))
+    watchers = _ensure_group(db, names.watchers_group(group_slug))
     _ensure_group(db, names.accounts_group(group_slug))
     name = names.hub_role(group_slug)
     scopes = role_scopes(group_slug)
@@ -44,8 +46,9 @@ def ensure_role(db: Any, group_slug: str) -> None:
         )
     if not role.managed_by_auth:
         role.managed_by_auth = True
-    if role not in people.roles:
-        roles.grant_role(db, people, rolename=name, managed=True, commit=False)
+    for group in (people, watchers):
+        if role not in group.roles:
+            roles.grant_role(db, group, rolename=name, managed=True, commit=False)
     db.commit()
 
 

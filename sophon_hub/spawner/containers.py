@@ -9,7 +9,6 @@ from typing import Any
 
 from docker.api.client import APIClient
 from docker.errors import APIError, DockerException
-from docker.types.containers import LogConfig, Ulimit
 from jupyterhub.spawner import SpawnException
 from jupyterhub.utils import url_path_join
 from requests.exceptions import RequestException
@@ -17,8 +16,8 @@ from requests.exceptions import RequestException
 from sophon_hub import names
 from sophon_hub.settings import BadSetting
 from sophon_hub.spawner import homes, records
-from sophon_hub.spawner.guard import GATE
-from sophon_hub.spawner.networks import GuardFailed, LabNetworks, ensure_networks, protect
+from sophon_hub.spawner.confinement import DEFAULTS, confine
+from sophon_hub.spawner.networks import LabNetworks, ensure_networks
 from sophon_hub.spawner.plan import LaunchPlan, refusal
 from sophon_hub.spawner.project import PULL_SECONDS
 from sophon_hub.spawner.pull import PullCancelled, has_image, pull
@@ -26,19 +25,12 @@ from sophon_hub.spawner.ready import rehearse, wait_for_answer
 from sophon_hub.spawner.upkeep import ContainerUpkeep
 from sophon_hub.volumes import datasets, engine
 from sophon_hub.volumes import homes as volumes
+from sophon_hub.volumes.guard import GATE
 from sophon_hub.volumes.helper import VolumeTrouble
+from sophon_hub.volumes.protection import GuardFailed, protect
 
 CREATE_ATTEMPTS = 3
-CPU_SHARES = 256  # a quarter of what other programs get: labs that calculate leave the Hub its part
-OPEN_FILES = 8192
-SHARED_MEMORY = "256m"
 COPY = "cp -r --no-preserve=mode,ownership {} {}/\n"
-NO_NAME_SERVER = {"dns": ["127.0.0.1"], "dns_opt": ["timeout:1", "attempts:1"]}
-"""The lab itself, where nobody answers; and programs do not wait long for that."""
-TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108
-TMPFS = "rw,exec,nosuid,nodev,mode=1777"
-LOG = LogConfig(type="local", config={"max-size": "10m", "max-file": "2"})
-"""The engine's own default keeps all that a lab ever writes, until the disk is full."""
 
 
 class DockerPart(ContainerUpkeep):
@@ -219,24 +211,7 @@ class DockerPart(ContainerUpkeep):
             "labels": plan.labels(namespace),
         }
         chosen = await self._evaluate(self.extra_host_config)
-        # the root is for reading: what a lab writes there would be on the disk, and in no home
-        ours = {"log_config": LOG, "cpu_shares": CPU_SHARES, "read_only": True}
-        self.extra_host_config = {**ours, **chosen} | {
-            "auto_remove": False,  # else the last words of a lab that died are lost
-            "privileged": False,
-            "network_mode": networks.labs,
-            # engines before 25 carry questions for names out of internal networks (CVE-2024-29018)
-            **({} if plan.internet else NO_NAME_SERVER),
-            "cap_add": [],
-            "cap_drop": ["ALL"],
-            "security_opt": ["no-new-privileges"],
-            "pids_limit": plan.pids_limit,
-            "init": True,
-            "memswap_limit": plan.memory_limit,
-            "ulimits": [Ulimit(name="nofile", soft=OPEN_FILES, hard=OPEN_FILES)],
-            "shm_size": SHARED_MEMORY,
-            "tmpfs": dict.fromkeys(TEMPORARY, f"{TMPFS},size={plan.memory_limit // 4}"),
-        }
+        self.extra_host_config = {**DEFAULTS, **chosen, **confine(plan, networks.labs)}
 
     @property
     def mount_binds(self) -> list[dict[str, Any]]:

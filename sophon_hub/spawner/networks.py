@@ -5,13 +5,12 @@ with internet are also in ``<namespace>-internet``, again without traffic betwee
 
 That is not enough. Even in an internal network the engine gives containers a default route to
 the host, which answers on all of its addresses; and the cloud's metadata service answers whoever
-has internet. So `guard` changes the routes of each lab before its server runs.
+has internet. So `volumes.guard` changes the routes of each lab before its server runs.
 """
 
 import contextlib
 import logging
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from docker.api.client import APIClient
@@ -19,13 +18,11 @@ from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
 from sophon_hub.settings import BadSetting, Sophon
-from sophon_hub.spawner import guard
 from sophon_hub.volumes.engine import connect, is_status
 
 log = logging.getLogger(__name__)
 
 NO_TRAFFIC_BETWEEN_LABS = {"com.docker.network.bridge.enable_icc": "false"}
-GUARD_SOURCE = Path(guard.__file__).read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -35,10 +32,6 @@ class LabNetworks:
     labs: str
     internet: str
     hub_address: str
-
-
-class GuardFailed(Exception):
-    """What a lab must not reach could not be blocked, so the lab does not run."""
 
 
 def ensure_networks(settings: Sophon, client: APIClient | None = None) -> LabNetworks:
@@ -113,40 +106,3 @@ def _gateway(network: dict[str, Any]) -> str:
         if gateway and ":" not in gateway:
             return gateway.partition("/")[0]
     raise BadSetting(f"The Docker network {network['Name']} has no gateway for the Hub's API.")
-
-
-def protect(
-    client: APIClient, container: str, image: str, labels: dict[str, str], *, internet: bool
-) -> None:
-    """Block what a lab that was just started must not reach; it waits for this.
-
-    The blocking is done by a container of the lab's own image that shares nothing but the
-    network with the lab, lives for a tenth of a second, and is the only one with the right to
-    change routes: the lab itself can never take them back.
-    """
-    host_config = client.create_host_config(
-        network_mode=f"container:{container}",
-        cap_drop=["ALL"],
-        cap_add=["NET_ADMIN"],
-        security_opt=["no-new-privileges"],
-        read_only=True,
-        pids_limit=32,
-        mem_limit="128m",
-    )
-    helper = client.create_container(
-        image,
-        entrypoint=["python3", "-I", "-S", "-c", GUARD_SOURCE],
-        command=[] if internet else ["--everything"],
-        user="0:0",
-        working_dir="/",
-        host_config=host_config,
-        labels={**labels, "org.sophon.kind": "guard"},
-    )["Id"]
-    try:
-        client.start(helper)
-        status = client.wait(helper, timeout=30)["StatusCode"]
-        if status:
-            said = client.logs(helper, tail=5).decode(errors="replace")
-            raise GuardFailed(f"the guard ended with {status}: {said}")
-    finally:
-        client.remove_container(helper, force=True)

@@ -45,7 +45,6 @@ class ProcessPart(Base):
         self.env_keep = list(KEPT_ENVIRONMENT)
         if self.cmd == [SERVER]:  # else the site has one of its own
             self.cmd = [str(Path(sys.executable).with_name(SERVER))]
-        self.interrupt_timeout = settings.stop_timeout
         self.ip, self.port = "127.0.0.1", random_port()
         if os.geteuid() == 0:
             self._set_argument("--ServerApp.allow_root", True)
@@ -65,9 +64,12 @@ class ProcessPart(Base):
         return address
 
     def get_env(self) -> dict[str, str]:
-        """The environment of the lab, in which its server finds `sophon_lab`."""
+        """The environment of the lab, in which its server finds `sophon_lab`, and what it shows."""
         env = super().get_env()
-        return env | {"PYTHONPATH": str(paths.lab_package())} if self.is_managed else env
+        if self.is_managed:
+            package = paths.lab_package()
+            env |= {"PYTHONPATH": str(package), "JUPYTER_PATH": str(package / "share")}
+        return env
 
     async def _check_alive(self) -> None:
         if await self.poll() is not None:
@@ -79,6 +81,14 @@ class ProcessPart(Base):
             self.clear_state()
             return 0
         return await super().poll()
+
+    async def stop(self, now: bool = False) -> None:
+        """Have the lab save, then end it."""
+        if self.is_managed:
+            await self.save_documents()
+            # half of the time after asking once, half after asking again, and then no more
+            self.interrupt_timeout = self.term_timeout = self.sophon().stop_timeout // 2
+        await super().stop(now=now)
 
     async def remove_home(self, uids: set[str]) -> None:
         """Remove the directories of these homes."""

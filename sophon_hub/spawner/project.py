@@ -26,6 +26,7 @@ from sophon_hub.spawner.plan import (
     temporary_plan,
 )
 from sophon_hub.spawner.progress import ProgressBoard
+from sophon_hub.spawner.saving import flush
 from sophon_hub.spawner.upstream import AnySpawner
 from sophon_hub.store.launch import LaunchSpec
 
@@ -118,6 +119,11 @@ class ProjectMixin(AnySpawner):
     async def start_plan(self, plan: LaunchPlan) -> Any:
         """Start a server as planned and give its address; replaced by each platform's part."""
         return await super().start()
+
+    async def save_documents(self) -> None:
+        """Have the running lab save what is open in it, with a time limit; never raises."""
+        if self.server is not None:
+            await flush(self.sophon(), self.server.url, self._log_name)
 
     async def remove_home(self, uids: set[str]) -> None:
         """Delete the homes with these ids, if they are there; each platform has its own."""

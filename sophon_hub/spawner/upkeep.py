@@ -52,12 +52,14 @@ class ContainerUpkeep(Base):
         return None
 
     async def stop(self, now: bool = False) -> None:
-        """End the lab within the setting `stop_timeout` and remove its container."""
+        """Have the lab save, end it within the setting `stop_timeout`, remove its container."""
         if not self.is_managed:
             await super().stop(now=now)
             return
         self.log.info("Stopping %s", self._log_name)
-        if not self._answered and not now:
+        if self._answered:
+            await self.save_documents()
+        elif not now:
             await self._keep_last_words("The lab was stopped before it had answered.")
         await self._end(self.object_id, 0 if now else self.sophon().stop_timeout)
         self.object_id = ""

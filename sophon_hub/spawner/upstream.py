@@ -83,6 +83,7 @@ if TYPE_CHECKING:
         pid: int
         home_dir: str
         interrupt_timeout: int
+        term_timeout: int
 
 else:
     AnySpawner = HasTraits

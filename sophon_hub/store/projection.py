@@ -1,5 +1,6 @@
 """What the Hub should look like, read from the portal's tables. For the worker only."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,10 +15,11 @@ from sophon_hub.store.groups import is_live
 
 @dataclass(frozen=True)
 class GroupProjection:
-    """Who should be in the two hub groups of a research group."""
+    """Who should be in the hub groups of a research group: each person in one at most."""
 
     slug: str
     people: frozenset[str]
+    watchers: frozenset[str]
     accounts: frozenset[str]
 
 
@@ -32,17 +34,14 @@ def system_group_projection(
 def system_group_projections(
     session: Session, now: datetime, group_id: int | None = None
 ) -> list[GroupProjection]:
-    """The hub groups of all research groups that are not being removed, or of one.
-
-    People who may only watch are left out until labs can enforce watching.
-    """
+    """The hub groups of all research groups that are not being removed, or of one."""
     groups = select(ResearchGroup.id, ResearchGroup.slug, ResearchGroup.deleted_at).where(
         ResearchGroup.purge_started_at.is_(None)
     )
     people = (
-        select(Membership.group_id, Person.username)
+        select(Membership.group_id, Person.username, Membership.role)
         .join(Person, Membership.person_id == Person.id)
-        .where(is_live(now), Membership.role != MemberRole.VIEWER)
+        .where(is_live(now))
     )
     projects = select(ResearchProject.group_id, ResearchProject.slug).where(
         ResearchProject.deleted_at.is_(None)
@@ -51,25 +50,22 @@ def system_group_projections(
         groups = groups.where(ResearchGroup.id == group_id)
         people = people.where(Membership.group_id == group_id)
         projects = projects.where(ResearchProject.group_id == group_id)
-    members = _collect(session.execute(people).all())
-    accounts = _collect(session.execute(projects).all())
+    members: defaultdict[int, set[str]] = defaultdict(set)
+    watchers: defaultdict[int, set[str]] = defaultdict(set)
+    for number, username, role in session.execute(people):
+        (watchers if role is MemberRole.VIEWER else members)[number].add(username)
+    accounts: defaultdict[int, set[str]] = defaultdict(set)
+    for number, slug in session.execute(projects):
+        accounts[number].add(names.account_name(slug))
     return [
         GroupProjection(
             slug=slug,
-            people=frozenset() if deleted else frozenset(members.get(number, ())),
-            accounts=frozenset()
-            if deleted
-            else frozenset(names.account_name(project) for project in accounts.get(number, ())),
+            people=frozenset() if deleted else frozenset(members[number]),
+            watchers=frozenset() if deleted else frozenset(watchers[number]),
+            accounts=frozenset() if deleted else frozenset(accounts[number]),
         )
         for number, slug, deleted in session.execute(groups)
     ]
-
-
-def _collect(rows: Sequence[tuple[int, str]]) -> dict[int, list[str]]:
-    collected: dict[int, list[str]] = {}
-    for number, name in rows:
-        collected.setdefault(number, []).append(name)
-    return collected
 
 
 def system_group_ids(session: Session) -> dict[str, int]:

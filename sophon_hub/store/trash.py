@@ -1,7 +1,7 @@
 """What is in the trash and what it leaves behind. For the worker only."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -14,6 +14,7 @@ from sophon_hub.models import (
     DatasetKind,
     DatasetState,
     Lab,
+    Material,
     ResearchGroup,
     ResearchProject,
 )
@@ -123,7 +124,8 @@ class Remains:
 
     ``group`` is the slug whose hub groups and role go; ``accounts`` are collaboration accounts
     that go with all their servers, ``servers`` those that go alone, as account and name;
-    ``homes`` and ``datasets`` are ids of volumes. ``busy``: a copy is being made just now.
+    ``homes`` and ``datasets`` are ids of volumes, ``materials`` the numbers of projects that have
+    course material. ``busy``: a copy is being made just now.
     """
 
     group: str | None = None
@@ -131,6 +133,7 @@ class Remains:
     servers: tuple[tuple[str, str], ...] = ()
     homes: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
+    materials: tuple[int, ...] = ()
     busy: bool = False
 
 
@@ -162,20 +165,33 @@ def _of_projects(session: Session, condition: ColumnElement[bool], group: str | 
         .options(contains_eager(Lab.project))
         .order_by(Lab.id)
     ).all()
+    materials = session.scalars(
+        select(Material).join(Material.project).where(condition).order_by(Material.id)
+    ).all()
     return Remains(
         group=group,
         accounts=tuple(names.account_name(slug) for slug in slugs),
         homes=tuple(lab.uid for lab in labs),
+        materials=tuple(one.project_id for one in materials),
+        busy=any(one.state is DatasetState.PREPARING for one in materials),
     )
 
 
 def _of_datasets(datasets: Sequence[Dataset], others: Remains) -> Remains:
     """Only what was published here is ours to remove; directories and volumes are the site's."""
     published = [one for one in datasets if one.kind is DatasetKind.PUBLISHED]
-    return Remains(
-        group=others.group,
-        accounts=others.accounts,
-        homes=others.homes,
+    return replace(
+        others,
         datasets=tuple(one.uid for one in published),
-        busy=any(one.state is DatasetState.PREPARING for one in datasets),
+        busy=others.busy or any(one.state is DatasetState.PREPARING for one in datasets),
     )
+
+
+def system_address(session: Session, deleted: Deleted) -> str:
+    """Where something is in the portal, below its prefix."""
+    thing = system_thing(session, deleted.kind, deleted.number)
+    if thing is None:
+        return ""
+    if isinstance(thing, Lab):
+        return f"projects/{thing.project.slug}/labs/{thing.slug}"
+    return f"{deleted.kind}s/{thing.slug}"

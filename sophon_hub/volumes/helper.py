@@ -10,6 +10,8 @@ from requests.exceptions import RequestException
 
 from sophon_hub.settings import Sophon
 from sophon_hub.volumes.engine import is_status
+from sophon_hub.volumes.guard import GATE
+from sophon_hub.volumes.protection import GuardFailed, protect
 
 HOME = "/home/jovyan"
 OWNER = 1000
@@ -28,7 +30,7 @@ class Helper:
 
     ``binds`` are volumes with the place and mode (``ro``, ``rw``) they are mounted with, as
     docker-py takes them. ``rights`` are the only capabilities it has. ``seconds`` is how long it
-    may take.
+    may take. ``network`` is one with the internet, without the cloud's metadata; None for none.
     """
 
     image: str
@@ -38,6 +40,8 @@ class Helper:
     user: str = f"{OWNER}:{OWNER}"
     rights: Sequence[str] = field(default=())
     seconds: int = 120
+    network: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 def run(client: APIClient, settings: Sophon, helper: Helper) -> str:
@@ -48,13 +52,13 @@ def run(client: APIClient, settings: Sophon, helper: Helper) -> str:
     """
     try:
         return _run(client, settings, helper)
-    except (DockerException, RequestException) as error:
+    except (DockerException, RequestException, GuardFailed) as error:
         raise VolumeTrouble(f"{helper.kind}: {error}") from error
 
 
 def _run(client: APIClient, settings: Sophon, helper: Helper) -> str:
     host_config = client.create_host_config(
-        network_mode="none",
+        network_mode=helper.network or "none",
         cap_drop=["ALL"],
         cap_add=list(helper.rights),
         security_opt=["no-new-privileges"],
@@ -67,20 +71,22 @@ def _run(client: APIClient, settings: Sophon, helper: Helper) -> str:
         # whatever the machine's default is: what is printed has to be read again
         log_config=LogConfig(type=LogConfig.types.JSON),
     )
+    labels = {"org.sophon.namespace": settings.namespace, "org.sophon.kind": helper.kind}
     container = client.create_container(
         helper.image,
-        entrypoint=list(helper.command),
+        # with a network it waits until that is protected
+        entrypoint=[*(["sh", "-c", GATE] if helper.network else []), *helper.command],
         command=[],
+        environment=dict(helper.environment),
         user=helper.user,
         working_dir="/",
         host_config=host_config,
-        labels={
-            "org.sophon.namespace": settings.namespace,
-            "org.sophon.kind": helper.kind,
-        },
+        labels=labels,
     )["Id"]
     try:
         client.start(container)
+        if helper.network:
+            protect(client, container, helper.image, labels, internet=True)
         status = client.wait(container, timeout=helper.seconds)["StatusCode"]
         said = client.logs(container, stderr=bool(status), tail="all" if not status else LAST_LINES)
     finally:

@@ -10,6 +10,7 @@ USERNAME = "([^/]{1,600})"
 _GROUP = f"api/v1/groups/{SLUG}"
 _PROJECT = f"api/v1/projects/{SLUG}"
 _LAB = f"{_PROJECT}/labs/{SLUG}"
+_MATERIAL = f"{_PROJECT}/material"
 _DATASET = f"api/v1/datasets/{SLUG}"
 _MY_LAB = "api/v1/me/lab"
 
@@ -34,11 +35,17 @@ API_ROUTES = [
     ("api/v1/groups", "sophon_hub.api.groups.GroupsAPI", "api-groups"),
     (_GROUP, "sophon_hub.api.groups.GroupAPI", "api-group"),
     (f"{_GROUP}/restore", "sophon_hub.api.groups.GroupRestoreAPI", "api-group-restore"),
+    (f"{_GROUP}/preview", "sophon_hub.api.preview.GroupPreviewAPI", "api-group-preview"),
     (f"{_GROUP}/purge", "sophon_hub.api.groups.GroupPurgeAPI", "api-group-purge"),
     (f"{_GROUP}/join", "sophon_hub.api.groups.GroupJoinAPI", "api-group-join"),
     (f"{_GROUP}/leave", "sophon_hub.api.groups.GroupLeaveAPI", "api-group-leave"),
     (f"{_GROUP}/members", "sophon_hub.api.groups.MembersAPI", "api-members"),
     (f"{_GROUP}/members/{USERNAME}", "sophon_hub.api.groups.MemberAPI", "api-member"),
+    (
+        f"{_GROUP}/members/{USERNAME}/preview",
+        "sophon_hub.api.preview.MemberPreviewAPI",
+        "api-member-preview",
+    ),
     (f"{_GROUP}/requests", "sophon_hub.api.groups.RequestsAPI", "api-requests"),
     (f"{_GROUP}/requests/{USERNAME}", "sophon_hub.api.groups.RequestAPI", "api-request"),
     (
@@ -55,9 +62,15 @@ API_ROUTES = [
     ("api/v1/projects", "sophon_hub.api.projects.ProjectsAPI", "api-projects"),
     (_PROJECT, "sophon_hub.api.projects.ProjectAPI", "api-project"),
     (f"{_PROJECT}/restore", "sophon_hub.api.projects.ProjectRestoreAPI", "api-project-restore"),
+    (f"{_PROJECT}/preview", "sophon_hub.api.preview.ProjectPreviewAPI", "api-project-preview"),
     (f"{_PROJECT}/purge", "sophon_hub.api.projects.ProjectPurgeAPI", "api-project-purge"),
     (f"{_PROJECT}/explain", "sophon_hub.api.projects.ProjectExplainAPI", "api-project-explain"),
     (f"{_PROJECT}/events", "sophon_hub.api.projects.ProjectEventsAPI", "api-project-events"),
+    (_MATERIAL, "sophon_hub.api.materials.MaterialAPI", "api-material"),
+    (f"{_MATERIAL}/publish", "sophon_hub.api.materials.MaterialPublishAPI", "api-material-publish"),
+    (f"{_MATERIAL}/delivery", "sophon_hub.api.materials.DeliveryAPI", "api-material-delivery"),
+    (f"{_MATERIAL}/delivery/fresh", "sophon_hub.api.materials.FreshCopyAPI", "api-material-fresh"),
+    (f"{_MATERIAL}/delivery/undo", "sophon_hub.api.materials.DeliveryUndoAPI", "api-material-undo"),
     (f"{_PROJECT}/labs", "sophon_hub.api.labs.LabsAPI", "api-labs"),
     (_LAB, "sophon_hub.api.labs.LabAPI", "api-lab"),
     (f"{_LAB}/start", "sophon_hub.api.labs.LabStartAPI", "api-lab-start"),
@@ -76,6 +89,7 @@ API_ROUTES = [
     ("api/v1/datasets", "sophon_hub.api.datasets.DatasetsAPI", "api-datasets"),
     (_DATASET, "sophon_hub.api.datasets.DatasetAPI", "api-dataset"),
     (f"{_DATASET}/restore", "sophon_hub.api.datasets.DatasetRestoreAPI", "api-dataset-restore"),
+    (f"{_DATASET}/preview", "sophon_hub.api.preview.DatasetPreviewAPI", "api-dataset-preview"),
     (f"{_DATASET}/purge", "sophon_hub.api.datasets.DatasetPurgeAPI", "api-dataset-purge"),
     (f"{_DATASET}/verify", "sophon_hub.api.datasets.DatasetVerifyAPI", "api-dataset-verify"),
     (f"{_DATASET}/refresh", "sophon_hub.api.datasets.DatasetRefreshAPI", "api-dataset-refresh"),
@@ -124,6 +138,8 @@ PAGE_ROUTES: list[tuple[str, str, str]] = [
     (f"{_PROJECT_PAGE}/purge", f"{_PAGES}.purge.PurgeProjectPage", "project-purge"),
     (f"{_PROJECT_PAGE}/trash", f"{_PAGES}.projects.ProjectTrashPage", "project-trash"),
     (f"{_PROJECT_PAGE}/events", f"{_PAGES}.events.ProjectEventsPage", "project-events"),
+    (f"{_PROJECT_PAGE}/material", f"{_PAGES}.materials.MaterialPage", "material"),
+    (f"{_PROJECT_PAGE}/material/edit", f"{_PAGES}.materials.EditMaterialPage", "material-edit"),
     (f"{_PROJECT_PAGE}/labs/new", f"{_PAGES}.labs.NewLabPage", "lab-new"),
     (_LAB_PAGE, f"{_PAGES}.labs.LabPage", "lab"),
     (f"{_LAB_PAGE}/edit", f"{_PAGES}.labs.EditLabPage", "lab-edit"),

@@ -9,7 +9,7 @@ from sophon_hub.worker.doors import tell_labs
 
 
 async def sync_group(context: Context, group_id: int) -> None:
-    """Make the Hub's two groups of a research group what they should be."""
+    """Make the Hub's groups of a research group what they should be."""
     wanted = await context.read(
         lambda session: system_group_projection(session, group_id, utcnow())
     )
@@ -20,30 +20,47 @@ async def sync_group(context: Context, group_id: int) -> None:
 async def apply(context: Context, wanted: GroupProjection) -> None:
     """Make accounts and hub groups that are missing, and set who is in them.
 
-    People are taken out before anybody is let in, so that a door is shut at the first chance.
+    People are taken out before anybody is let in, so that a door is shut at the first chance;
+    who only gets another role is never out. Running labs hear of each change.
     """
-    hub = context.hub
-    people, accounts = names.people_group(wanted.slug), names.accounts_group(wanted.slug)
-    present_people = await hub.group_members(people)
-    present_accounts = await hub.group_members(accounts)
-    if present_people is None:
-        await hub.make_group(people)
-    if present_accounts is None:
-        await hub.make_group(accounts)
-    gone_people = (present_people or set()) - wanted.people
-    gone_accounts = (present_accounts or set()) - wanted.accounts
-    await hub.remove_from_group(people, gone_people)
+    hub, accounts = context.hub, names.accounts_group(wanted.slug)
+    in_groups: dict[str, frozenset[str]] = {
+        names.people_group(wanted.slug): wanted.people,
+        names.watchers_group(wanted.slug): wanted.watchers,
+    }
+    present = {group: await _members(context, group) for group in (*in_groups, accounts)}
+    gone_accounts = present[accounts] - wanted.accounts
     await hub.remove_from_group(accounts, gone_accounts)
-    if gone_people or gone_accounts:
+    staying = wanted.people | wanted.watchers
+    for group in in_groups:
+        await hub.remove_from_group(group, present[group] - staying)
+    if gone_accounts or any(present[group] - staying for group in in_groups):
         await tell_labs(context, wanted.accounts | gone_accounts)
-    missing = wanted.accounts - (present_accounts or set())
+    await _add_accounts(context, accounts, wanted.accounts - present[accounts])
+    for group, people in in_groups.items():
+        await _add_people(context, group, people - present[group])
+    changed = {group: (present[group] & staying) - people for group, people in in_groups.items()}
+    for group, former in changed.items():
+        await hub.remove_from_group(group, former)
+    if any(changed.values()):
+        await tell_labs(context, wanted.accounts)
+
+
+async def _members(context: Context, group: str) -> set[str]:
+    """Who is in a hub group, which is made when it is missing."""
+    found = await context.hub.group_members(group)
+    if found is None:
+        await context.hub.make_group(group)
+    return found or set()
+
+
+async def _add_accounts(context: Context, group: str, missing: frozenset[str]) -> None:
     for account in sorted(missing):
-        await hub.make_user(account)
+        await context.hub.make_user(account)
     if missing:
         # the worker's right to start servers is bound to this group
-        await hub.add_to_group(names.ALL_ACCOUNTS_GROUP, missing)
-        await hub.add_to_group(accounts, missing)
-    await _add_people(context, people, wanted.people - (present_people or set()))
+        await context.hub.add_to_group(names.ALL_ACCOUNTS_GROUP, missing)
+        await context.hub.add_to_group(group, missing)
 
 
 async def _add_people(context: Context, group: str, missing: frozenset[str]) -> None:

@@ -7,7 +7,7 @@ from sophon_hub.hub import HubRefused, Server
 from sophon_hub.models import LabState, PersonalLab
 from sophon_hub.store import personal
 from sophon_hub.store.engine import Session
-from sophon_hub.worker import disk, labs, lessons
+from sophon_hub.worker import disk, labs, lessons, materials
 from sophon_hub.worker.context import Context
 
 DEFAULT_SERVER = ""
@@ -36,8 +36,15 @@ async def start_personal(context: Context, personal_id: int) -> None:
         await lessons.copy_before_start(context, personal_id)
         await labs.start(context, target)
         await lessons.copy_lessons(context, personal_id)
+        await context.write(lambda session: _note_started(session, personal_id))
     else:
         await labs.set_state(context, target, LabState.STARTING, LabState.FAILED, message=GONE)
+
+
+def _note_started(session: Session, personal_id: int) -> None:
+    lab = personal.system_personal_lab(session, personal_id)
+    if lab is not None and lab.state is LabState.RUNNING:
+        materials.enqueue_for_start(session, lab)
 
 
 async def stop_personal(context: Context, personal_id: int) -> None:
@@ -91,6 +98,7 @@ def _note_server(session: Session, lab: PersonalLab, server: Server) -> None:
     if lab.state in (LabState.STOPPED, LabState.FAILED):
         lab.state, lab.progress, lab.message = LabState.RUNNING, 100, "Ready"
         lab.started_with = lab.launch_settings()
+        materials.enqueue_for_start(session, lab)  # it was started at the Hub
     else:
         _enqueue_again(session, lab)
 

@@ -161,13 +161,21 @@ async def repair(context: Context) -> None:
     await watch(context)
 
 
+async def repair_now(context: Context, _: int) -> None:
+    """The same, because an administrator asked for it."""
+    await repair(context)
+
+
 def _matches(wanted: GroupProjection, hub_groups: dict[str, set[str]], present: set[str]) -> bool:
     people = hub_groups.get(names.people_group(wanted.slug))
+    watchers = hub_groups.get(names.watchers_group(wanted.slug))
     accounts = hub_groups.get(names.accounts_group(wanted.slug))
     return (
         people is not None
+        and watchers is not None
         and accounts is not None
         and people == set(wanted.people & present)
+        and watchers == set(wanted.watchers & present)
         and accounts == set(wanted.accounts)
         and wanted.accounts <= hub_groups.get(names.ALL_ACCOUNTS_GROUP, set())
     )

@@ -14,7 +14,17 @@ from sophon_hub.hub import HubDown, HubRefused
 from sophon_hub.metrics import heartbeat
 from sophon_hub.store.engine import Session
 from sophon_hub.store.trash import Kind
-from sophon_hub.worker import claims, datasets, disk, labs, lessons, personal, reconcile, trash
+from sophon_hub.worker import (
+    claims,
+    datasets,
+    disk,
+    labs,
+    lessons,
+    materials,
+    personal,
+    reconcile,
+    trash,
+)
 from sophon_hub.worker.context import Context
 from sophon_hub.worker.room import RoomWatch
 
@@ -43,8 +53,12 @@ HANDLERS: dict[str, tuple[Handler, str]] = {
     "copy_lessons": (lessons.copy_lessons, "personal_id"),
     "prepare_dataset": (datasets.prepare_dataset, "dataset_id"),
     "verify_dataset": (datasets.verify_dataset, "dataset_id"),
+    "publish_material": (materials.publish_material, "project_id"),
+    "tidy_material": (materials.tidy_material, "project_id"),
+    "deliver_material": (materials.deliver_material, "delivery_id"),
     "measure_lab": (disk.measure_lab, "lab_id"),
     "measure_personal": (disk.measure_personal, "personal_id"),
+    "reconcile": (reconcile.repair_now, "number"),
     **{f"purge_{kind}": (trash.purge(kind), f"{kind}_id") for kind in Kind},
 }
 """What does each kind of job, and the name of the number it is about."""

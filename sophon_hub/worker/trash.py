@@ -14,7 +14,7 @@ from sophon_hub.actions.purge import cancel_deletions, end_deletion, finish_purg
 from sophon_hub.clock import utcnow
 from sophon_hub.errors import Unavailable
 from sophon_hub.store.trash import Kind, Remains, system_deletions, system_remains
-from sophon_hub.volumes import datasets, homes
+from sophon_hub.volumes import datasets, homes, material
 from sophon_hub.volumes.helper import VolumeTrouble
 from sophon_hub.worker.context import SYSTEM, Context
 from sophon_hub.worker.groups import sync_group
@@ -43,7 +43,7 @@ def purge(kind: Kind) -> Callable[[Context, int], Awaitable[None]]:
         if remains is None:
             return
         if remains.busy:
-            raise Unavailable("A dataset is being read just now.")
+            raise Unavailable("A dataset or material is being read just now.")
         await _clear(context, remains)
         await context.write(
             partial(finish_purge, actor=SYSTEM, kind=kind, number=number, cleared=remains)
@@ -64,12 +64,16 @@ async def _clear(context: Context, remains: Remains) -> None:
             await asyncio.to_thread(homes.remove, context.settings, uid)
         for uid in remains.datasets:
             await asyncio.to_thread(datasets.remove, context.settings, uid)
+        for project in remains.materials:
+            if not await asyncio.to_thread(material.tidy, context.settings, project, ()):
+                raise Unavailable("Somebody is just getting the material.")
     except VolumeTrouble as error:
         raise Unavailable(str(error)) from error
     if remains.group is not None:
         # the Hub drops the role with the group of people: `spawner.access`
         await context.hub.delete_group(names.accounts_group(remains.group))
         await context.hub.delete_group(names.people_group(remains.group))
+        await context.hub.delete_group(names.watchers_group(remains.group))
 
 
 async def _remove_server(context: Context, account: str, server: str) -> None:

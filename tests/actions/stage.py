@@ -7,6 +7,7 @@ which is Ada's; gone, old and lost are in the trash.
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
+from sophon_hub import names
 from sophon_hub.models import (
     AccessMode,
     Dataset,
@@ -40,6 +41,10 @@ def build(session: Session) -> None:
     make.personal_lab(session, cast.people["ada"]).dataset_uids = [used.uid]
     make.lab(session, lens, "locked", locked_by=cast.people["grace"])
     make.lab(session, lens, "lost", deleted_at=make.LONG_AGO)
+    make.material(session, lens)
+    for name in ("grace", "root"):
+        make.personal_lab(session, cast.people[name], home_uid=names.new_uid())
+        make.delivery(session, lens, cast.people[name])
 
 
 def group(session: Session, slug: str = "optics") -> ResearchGroup:

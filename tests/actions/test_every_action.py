@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, joinedload
 
 from sophon_hub import actions
-from sophon_hub.actions import forms
+from sophon_hub.actions import forms, material_forms, materials
 from sophon_hub.actions.dataset_use import (
     attach_to_lab,
     attach_to_own,
@@ -29,6 +29,7 @@ from sophon_hub.actions.datasets import (
     restore_dataset,
     verify_dataset,
 )
+from sophon_hub.actions.events import prune_events
 from sophon_hub.actions.groups import (
     create_group,
     delete_group,
@@ -75,14 +76,18 @@ from sophon_hub.errors import SophonError
 from sophon_hub.models import (
     AuditEvent,
     Dataset,
+    Delivery,
+    DeliveryState,
     Job,
     Lab,
+    MaterialKind,
     PersonalLab,
     ResearchGroup,
     ResearchProject,
 )
 from sophon_hub.policy.actor import Actor
 from sophon_hub.settings import Sophon
+from sophon_hub.store.chain import Link
 from sophon_hub.store.engine import reading, transact, writing
 from tests.actions import stage
 from tests.cast import actor
@@ -90,6 +95,12 @@ from tests.database import contents
 
 SETTINGS = Sophon()
 COURSE = Sophon(images={"lab": {"image": "lab", "skeleton": "/opt/lessons"}})
+FOLDER = material_forms.MaterialSource(kind=MaterialKind.FOLDER, lab="bench", folder="course")
+REPOSITORY = material_forms.MaterialSource(
+    kind=MaterialKind.REPOSITORY, url="https://git.example.org/course.git"
+)
+WISH = material_forms.DeliveryWish(on_start=True)
+FRESH = material_forms.FreshCopy(path="week1/intro.ipynb")
 Do = Callable[[Session, Actor], Any]
 
 
@@ -412,6 +423,69 @@ CASES: dict[str, Case] = {
         "personal:detach",
         "ada",
     ),
+    "materials.set_material": Case(
+        "grace",
+        "alan",
+        lambda s, a: materials.set_material(s, a, stage.project(s), FOLDER),
+        "material:set",
+        "lens",
+        ("publish_material lens",),
+    ),
+    "materials.set_material for the first time": Case(
+        "grace",
+        "alan",
+        lambda s, a: materials.set_material(s, a, stage.project(s, "still"), REPOSITORY),
+        "material:set",
+        "still",
+        ("publish_material still",),
+    ),
+    "materials.publish_material": Case(
+        "grace",
+        "alan",
+        lambda s, a: materials.publish_material(s, a, stage.project(s)),
+        "material:publish",
+        "lens",
+        ("publish_material lens",),
+    ),
+    "materials.remove_material": Case(
+        "grace",
+        "alan",
+        lambda s, a: materials.remove_material(s, a, stage.project(s)),
+        "material:remove",
+        "lens",
+        ("tidy_material lens",),
+    ),
+    "materials.get_material": Case(
+        "grace",
+        "guest",
+        lambda s, a: materials.get_material(s, a, stage.project(s), SETTINGS),
+        "personal:material-get",
+        "grace",
+        ("deliver_material grace",),
+    ),
+    "materials.get_fresh_copy": Case(
+        "grace",
+        "guest",
+        lambda s, a: materials.get_fresh_copy(s, a, stage.project(s), FRESH, SETTINGS),
+        "personal:material-fresh",
+        "grace",
+        ("deliver_material grace",),
+    ),
+    "materials.wish_delivery": Case(
+        "grace",
+        "guest",
+        lambda s, a: materials.wish_delivery(s, a, stage.project(s), WISH),
+        "personal:material-on-start",
+        "grace",
+    ),
+    "materials.undo_delivery": Case(
+        "grace",
+        "guest",
+        lambda s, a: materials.undo_delivery(s, a, stage.project(s), SETTINGS),
+        "personal:material-undo",
+        "grace",
+        ("deliver_material grace",),
+    ),
     "personal.edit_personal": Case(
         "grace",
         "guest",
@@ -474,6 +548,13 @@ CASES: dict[str, Case] = {
         "lab:purge",
         "lens/lost",
         ("purge_lab lost",),
+    ),
+    "events.prune_events": Case(
+        "root",
+        "ada",
+        lambda s, a: prune_events(s, a, Link()),
+        "audit:prune",
+        "instance",
     ),
     "instance.edit_instance": Case(
         "root",
@@ -571,12 +652,27 @@ def named_jobs(session: Session) -> list[str]:
             assert job.payload == {"personal_id": own.id}
             named.append(f"{job.kind} {own.person.username}")
             continue
+        if noun in ("material", "delivery"):
+            named.append(f"{job.kind} {of_material(session, job)}")
+            continue
         kinds = {"lab": Lab, "project": ResearchProject, "group": ResearchGroup}
         about = session.get(kinds[noun], int(number))
         assert about
         assert job.payload == {f"{noun}_id": about.id}
         named.append(f"{job.kind} {about.slug}")
     return sorted(named)
+
+
+def of_material(session: Session, job: Job) -> str:
+    """The project whose material it is about, or the person who gets it."""
+    if job.kind != "deliver_material":
+        assert job.key == f"material:{job.payload['project_id']}"
+        return session.get_one(ResearchProject, job.payload["project_id"]).slug
+    assert job.key == f"delivery:{job.payload['delivery_id']}"
+    with_person = [joinedload(Delivery.person)]
+    found = session.get_one(Delivery, job.payload["delivery_id"], options=with_person)
+    assert found.state is DeliveryState.WAITING
+    return found.person.username
 
 
 @every_action
@@ -605,7 +701,7 @@ def check_where(session: Session, event: AuditEvent) -> None:
     if event.action.startswith("dataset:"):
         dataset = stage.dataset(session, slug)
         assert (event.group_id, event.project_id) == (dataset.group_id, None)
-    elif event.action.startswith(("project:", "lab:")):
+    elif event.action.startswith(("project:", "lab:", "material:")):
         project = stage.project(session, slug)
         assert (event.group_id, event.project_id) == (project.group_id, project.id)
     else:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sophon_hub.actions import forms
+from sophon_hub.actions import forms, material_forms
 from sophon_hub.actions.forms import Form
 from sophon_hub.errors import Invalid
-from sophon_hub.models import AccessMode, DatasetKind, MemberRole, Visibility
+from sophon_hub.models import AccessMode, DatasetKind, MaterialKind, MemberRole, Visibility
 
 MEGABYTE = 1024**2
 WRONG_TYPES_FOR_TEXT = [1, 1.5, True, [], ["a"], {}, {"a": 1}, b"a"]
@@ -81,6 +81,11 @@ KINDS: dict[str, tuple[list[Any], list[tuple[Any, Any]]]] = {
         [*[(str(word), word) for word in Visibility], (None, None)],
     ),
     "access": (WRONG_WORDS, [(str(word), word) for word in AccessMode]),
+    "material kind": (WRONG_WORDS, [("repository", MaterialKind.REPOSITORY)]),
+    "inner path": (
+        [*WRONG_TYPES_FOR_TEXT, None, *SURROGATES, "", "/a", "a/", "a//b", "./a", "a/../b", "\0"],
+        [("a", "a"), (" a b ", " a b "), ("e\u0301/-x", "e\u0301/-x"), (HTML, HTML)],
+    ),
     "dataset kind": (WRONG_WORDS, [(str(word), word) for word in DatasetKind]),
     "role": (WRONG_WORDS, [(str(word), word) for word in MemberRole]),
     "moment": (
@@ -181,6 +186,15 @@ FIELDS: dict[type[Form], dict[str, str]] = {
         "source": "message",
         "visibility": "visibility",
     },
+    material_forms.MaterialSource: {
+        "kind": "material kind",
+        "lab": "word",
+        "folder": "message",
+        "url": "message",
+        "branch": "message",
+    },
+    material_forms.DeliveryWish: {"on_start": "truth"},
+    material_forms.FreshCopy: {"path": "inner path"},
     forms.LockReason: {"reason": "message"},
     forms.Confirmation: {"confirm": "word"},
     forms.InstanceChanges: {"name": "name", "description": "description"},
@@ -193,6 +207,9 @@ NEEDED: dict[type[Form], dict[str, Any]] = {
     forms.NewDataset: {"name": "A", "kind": "directory", "location": "/srv/a"},
     forms.Publication: {"name": "A", "folder": "a"},
     forms.MemberSettings: {"role": "member"},
+    material_forms.MaterialSource: {"kind": "folder"},
+    material_forms.DeliveryWish: {"on_start": True},
+    material_forms.FreshCopy: {"path": "a"},
     forms.Confirmation: {"confirm": "a"},
 }
 

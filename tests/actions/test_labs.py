@@ -17,7 +17,7 @@ from sophon_hub.actions.labs import (
     stop_lab,
     unlock_lab,
 )
-from sophon_hub.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from sophon_hub.errors import Conflict, Forbidden, Invalid, NotFound
 from sophon_hub.models import Lab, LabState, ResearchProject, Visibility
 from sophon_hub.settings import Sophon
 from tests import make
@@ -256,12 +256,15 @@ def test_a_lab_is_opened_while_it_runs(cast: Cast, lab: Lab, state: LabState) ->
     else:
         with pytest.raises(Conflict, match="start it first"):
             open_lab(cast.session, cast.actor("grace"), lab)
+        with pytest.raises(Conflict, match="Members of the group start it"):
+            open_lab(cast.session, cast.actor("alan"), lab)
 
 
-def test_a_viewer_cannot_open_a_lab_to_edit(cast: Cast, lab: Lab) -> None:
+def test_a_viewer_opens_a_lab_to_watch_and_strangers_open_none(cast: Cast, lab: Lab) -> None:
     lab.state = LabState.RUNNING
-    with pytest.raises(Unavailable, match="not possible on this hub yet"):
-        open_lab(cast.session, cast.actor("alan"), lab)
+    entry = open_lab(cast.session, cast.actor("alan"), lab)
+    assert (entry.path, entry.mode) == ("user/project-lens/bench/lab/workspaces/alan", "watch")
+    assert events(cast.session)[-1].detail == {"mode": "watch"}
     with pytest.raises(Forbidden, match="lab:watch"):
         open_lab(cast.session, cast.actor("barbara"), lab)
 

@@ -17,6 +17,7 @@ from typing import NoReturn
 from tests.bench import (
     access_check,
     apache,
+    audit_trail,
     bench_image,
     keystrokes,
     lab_burst,
@@ -26,18 +27,21 @@ from tests.bench import (
     memory,
     personal_labs,
     portal,
+    saving,
     temporary,
 )
 from tests.bench.report import Json, Report
 
 MEASUREMENTS: dict[str, Callable[[Report], None]] = {
     "portal": portal.measure,
+    "audit_trail": audit_trail.measure,
     "access_check": access_check.measure,
     "lab_image": bench_image.add_to,
     "lab_start": lab_start.measure,
     "lab_burst": lab_burst.measure,
     "lab_page": lab_page.measure,
     "personal_labs": personal_labs.measure,
+    "saving": saving.measure,
     "temporary": temporary.measure,
     "memory": memory.measure,
     "keystrokes": keystrokes.measure,
@@ -49,7 +53,7 @@ def main() -> int:
     """Measure what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MEASUREMENTS))
-    parser.add_argument("--postgres", action="store_true", help="portal: on PostgreSQL, too")
+    parser.add_argument("--postgres", action="store_true", help="on PostgreSQL, too")
     options = parser.parse_args()
     unknown = set(options.names) - set(MEASUREMENTS)
     if unknown:

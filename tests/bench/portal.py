@@ -132,7 +132,7 @@ def _measure_on(kind: str, report: Report) -> None:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sophon-bench-")))
         people = [MEMBER, ADMIN]
         hub = stack.enter_context(serving("hub", admins=[ADMIN], people=people))
-        server = stack.enter_context(_server()) if kind == "postgresql" else ""
+        server = stack.enter_context(postgres()) if kind == "postgresql" else ""
         clients = {}
         for size in (SMALL, LARGE):
             url = f"sqlite:///{directory}/{size}.sqlite"
@@ -150,7 +150,7 @@ def _measure_on(kind: str, report: Report) -> None:
 
 
 @contextmanager
-def _server() -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The tests' own PostgreSQL server, started without pytest."""
     yield from inspect.unwrap(postgres_server)()
 

@@ -400,7 +400,13 @@ def test_after_kill_the_next_start_replaces_what_was_left(tmp_path: Path) -> Non
 def test_a_wheel_has_every_page_service_and_migration(tmp_path: Path) -> None:
     source = tmp_path / "source"  # a build leaves files in its directory, and takes old ones
     source.mkdir()
-    for name in ("sophon_hub", "services", "templates", "images/lab/sophon_lab"):
+    for name in (
+        "sophon_hub",
+        "services",
+        "templates",
+        "images/lab/sophon_lab",
+        "images/lab/share",
+    ):
         shutil.copytree(REPOSITORY / name, source / name)
     for name in ("setup.cfg", "pyproject.toml"):
         shutil.copy(REPOSITORY / name, source)
@@ -417,6 +423,7 @@ def test_a_wheel_has_every_page_service_and_migration(tmp_path: Path) -> None:
             ("templates", "**/*.html"),
             ("services", "*.py"),
             ("images/lab/sophon_lab", "*.py"),
+            ("images/lab/share/labextensions", "**/*.js*"),
         )
         for path in (REPOSITORY / folder).glob(pattern)
     }

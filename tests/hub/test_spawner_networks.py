@@ -17,7 +17,8 @@ from docker.api.client import APIClient
 from hub_harness import LAB_IMAGE, REPOSITORY, HubLab, HubProcess, run_in
 
 from sophon_hub.settings import BadSetting, Sophon
-from sophon_hub.spawner import ensure_networks, guard
+from sophon_hub.spawner import ensure_networks
+from sophon_hub.volumes import guard
 from tests.engine import remove_namespace
 
 pytestmark = [pytest.mark.hub, pytest.mark.docker]

@@ -113,6 +113,11 @@ class Site:
             "SOPHON_DATABASE_URL", f"sqlite:///{self.data_dir}/sophon.sqlite"
         )
 
+    @property
+    def environment_of_commands(self) -> dict[str, str]:
+        """With which `sophon-hub` means this hub."""
+        return dict(self._environment)
+
     def start(self) -> None:
         """Start the hub as an administrator does, and wait until the portal is healthy."""
         subprocess.run(

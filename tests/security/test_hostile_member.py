@@ -137,10 +137,23 @@ def test_a_personal_lab_is_what_the_hub_makes_of_it_whatever_is_asked_for(
     )
 
 
-def test_a_viewer_gets_into_no_lab(scene: Scene) -> None:
-    assert scene.visit("grace", scene.closed).enter() == 200
+def test_a_viewer_changes_nothing_in_a_lab_that_they_watch(scene: Scene) -> None:
+    member, viewer = (scene.visit(name, scene.closed) for name in ("grace", "alan"))
+    assert (member.enter(), viewer.enter()) == (200, 200)
+    member.write("results.txt", "by Grace")
 
-    assert scene.visit("alan", scene.closed).enter() == 403
+    def attempt(method: str, path: str, **body: Any) -> int:
+        headers = {"X-XSRFToken": viewer._xsrf()}
+        address = f"{viewer.url}{path}"
+        answer = viewer.session.request(method, address, json=body, headers=headers, timeout=30)
+        return answer.status_code
+
+    file = {"type": "file", "format": "text", "content": "by Alan"}
+    assert attempt("PUT", "/api/contents/results.txt", **file) == 403
+    assert attempt("DELETE", "/api/contents/results.txt") == 403
+    assert attempt("POST", "/api/terminals") == 403
+    assert attempt("POST", "/api/kernels", name="python3") == 403
+    assert viewer.read("results.txt") == "by Grace"
 
 
 def test_members_can_do_everything_in_a_lab_that_they_share(scene: Scene) -> None:

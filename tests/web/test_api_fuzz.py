@@ -103,14 +103,14 @@ async def test_no_request_is_answered_otherwise_than_documented(
     method, address, headers, body, who = request
     client = busy_site.client(who)
     answer = await client.request(method, address, headers=headers, body=body)
-    assert answer.status < 500 or (answer.status == 503 and address.endswith("/open"))
+    assert answer.status < 500
 
 
 async def test_random_requests_do_more_than_fail(busy_site: Site):
     """A guard of the test above, and many requests one after the other."""
     found = []
 
-    @settings(max_examples=800, deadline=None, derandomize=True, database=None)
+    @settings(max_examples=1200, deadline=None, derandomize=True, database=None)
     @given(request=requests())
     def collect(request) -> None:
         found.append(request)

@@ -26,7 +26,7 @@ def client_of(site: Site, name: str) -> Client:
     return site.client(None if name == "guest" else name)
 
 
-async def send(client: Client, path: str, **fields: str) -> Answer:
+async def send(client: Client, path: str, /, **fields: str) -> Answer:
     """Send a form, with the session's XSRF token where there is a session."""
     if "Cookie" in client.headers:
         fields.setdefault("_xsrf", xsrf_of(client))
@@ -89,6 +89,8 @@ PRIVATE = {
     "datasets": row("datasets", *(200,) * 6),
     "dataset-new": row("datasets/new", 302, 403, 403, 403, 403, 200),
     "dataset": row("datasets/private-data", *SEEN),
+    "material": row(f"{PROJECT}/material", *SEEN),
+    "material-edit": row(f"{PROJECT}/material/edit", *BY_MEMBERS),
     "dataset-edit": row("datasets/private-data/edit", *BY_MEMBERS),
     "lab-datasets": row(f"{LAB}/datasets", *BY_MEMBERS),
     "lab-publish": row(f"{LAB}/publish", *BY_MEMBERS),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from sophon_hub import clock
+from sophon_hub import clock, names
 from sophon_hub.models import (
     AccessMode,
     Dataset,
@@ -132,6 +132,22 @@ def dataset_in_lab(corner: Corner) -> None:
 def dataset_in_own_labs(corner: Corner) -> None:
     for one in corner.session.scalars(select(Person)):
         make.personal_lab(corner.session, one).dataset_uids = [corner.dataset.uid]
+
+
+def material_in_homes(corner: Corner) -> None:
+    """The project has material, and everybody a home that it was brought into."""
+    make.material(corner.session, corner.project, lab_uid=corner.lab.uid)
+    for one in corner.session.scalars(select(Person)):
+        make.personal_lab(corner.session, one, home_uid=names.new_uid())
+        make.delivery(
+            corner.session,
+            corner.project,
+            one,
+            conflict=[("week 1/intro.ipynb", "intro.new-2026-11-22.ipynb")],
+            kept=[("notes.md", "")],
+            added=[("data/stars.csv", ""), ("week 2/<b>.ipynb", "")],
+            deleted=[("old.txt", "")],
+        )
 
 
 def taking_requests(corner: Corner) -> None:

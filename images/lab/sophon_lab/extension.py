@@ -8,13 +8,15 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from traitlets import Unicode
 
-from sophon_lab import access, kernels
+from sophon_lab import access, kernels, saving
 from sophon_lab.identity import SophonIdentityProvider
 
 __all__ = ["SophonIdentityProvider", "SophonLab"]
 """The spawner names the identity provider here: without the extension no server starts."""
 
-PARTS = (access, kernels)
+saving.install()  # the collaboration is loaded before what is below
+
+PARTS = (access, kernels, saving)
 """Modules with ``load(app)`` and ``async start(app)``; one that fails ends the server."""
 
 

@@ -7,8 +7,17 @@ from weakref import WeakKeyDictionary
 
 from tornado.websocket import WebSocketHandler
 
+from sophon_lab.rights import Rights
+
 NO_ACCESS = 4403
-"""Close code of sockets of whoever may not be here any more; 4000 to 4999 are free to use."""
+"""Close code of sockets of whoever may not use them any more; 4000 to 4999 are free to use."""
+COME_BACK = 1012
+"""Close code of sockets that are to be opened again (RFC 6455's registry: service restart)."""
+REASONS = {
+    Rights.EDIT: "You may edit in this lab now.",
+    Rights.WATCH: "You only watch in this lab now.",
+    Rights.NONE: "You have no access to this lab any more.",
+}
 
 
 @dataclass(frozen=True)
@@ -19,29 +28,43 @@ class Visit:
     session_id: str
 
 
+@dataclass(frozen=True)
+class _Opened:
+    visit: Visit
+    rights: Rights
+
+
 class Sockets:
     """Remembers who opened which socket, for as long as the socket is there."""
 
     def __init__(self, log: logging.Logger) -> None:
         self._log = log
-        self._visits: WeakKeyDictionary[WebSocketHandler, Visit] = WeakKeyDictionary()
+        self._opened: WeakKeyDictionary[WebSocketHandler, _Opened] = WeakKeyDictionary()
 
-    def add(self, handler: WebSocketHandler, visit: Visit) -> None:
-        """Remember a socket that is about to open."""
-        self._visits[handler] = visit
+    def add(self, handler: WebSocketHandler, visit: Visit, rights: Rights) -> None:
+        """Remember a socket that is about to open, and what may be done with it."""
+        self._opened[handler] = _Opened(visit, rights)
 
     def visits(self) -> set[Visit]:
         """Everybody who has a socket open."""
-        return set(self._visits.values())
+        return {opened.visit for opened in self._opened.values()}
 
-    def close(self, visit: Visit, code: int, reason: str) -> int:
-        """Close all sockets of somebody and give how many; nobody else notices anything."""
-        found = [handler for handler, theirs in self._visits.items() if theirs == visit]
+    def close_unless(self, visit: Visit, rights: Rights) -> int:
+        """Close somebody's sockets that were opened with other rights; gives how many.
+
+        Nobody else notices anything. Who may be here comes back with other rights.
+        """
+        found = [
+            handler
+            for handler, opened in self._opened.items()
+            if opened.visit == visit and opened.rights is not rights
+        ]
+        code = COME_BACK if rights is Rights.EDIT else NO_ACCESS
         for handler in found:
-            del self._visits[handler]
+            del self._opened[handler]
             try:
                 _silence(handler)
-                handler.close(code, reason)
+                handler.close(code, REASONS[rights])
             except Exception:
                 self._log.exception("Cannot close a socket")
         return len(found)

@@ -23,11 +23,25 @@ def upgrade() -> None:
         sa.Column("project_id", sa.Integer(), nullable=True),
         sa.Column("detail", sa.JSON(), nullable=False),
         sa.Column("via", sa.String(length=10), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=True),
+        sa.Column("digest", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_events")),
+        sa.UniqueConstraint("seq", name=op.f("uq_audit_events_seq")),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_audit_events_group_id", "audit_events", ["group_id", "id"])
     op.create_index("ix_audit_events_project_id", "audit_events", ["project_id", "id"])
 
+    op.create_table(
+        "audit_chain",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("cut_seq", sa.Integer(), nullable=False),
+        sa.Column("cut_digest", sa.String(length=64), nullable=False),
+        sa.CheckConstraint("id = 1", name=op.f("ck_audit_chain_single_row")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_chain")),
+    )
     op.create_table(
         "idempotency_keys",
         sa.Column("username", sa.String(length=255), nullable=False),
@@ -469,9 +483,115 @@ def upgrade() -> None:
         sa.UniqueConstraint("visit", name=op.f("uq_temporary_visits_visit")),
     )
 
+    op.create_table(
+        "deliveries",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column("person_id", sa.Integer(), nullable=False),
+        sa.Column("on_start", sa.Boolean(), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "never",
+                "waiting",
+                "done",
+                "failed",
+                name="deliverystate",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column(
+            "verb",
+            sa.Enum(
+                "get",
+                "fresh",
+                "undo",
+                name="deliveryverb",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=True),
+        sa.Column("report", sa.JSON(), nullable=True),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["people.id"], name=op.f("fk_deliveries_person_id"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["project_id"],
+            ["research_projects.id"],
+            name=op.f("fk_deliveries_project_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_deliveries")),
+        sa.UniqueConstraint("project_id", "person_id", name=op.f("uq_deliveries_project_id")),
+    )
+    op.create_index("ix_deliveries_person_id", "deliveries", ["person_id"])
+
+    op.create_table(
+        "materials",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("project_id", sa.Integer(), nullable=False),
+        sa.Column(
+            "kind",
+            sa.Enum(
+                "folder",
+                "repository",
+                name="materialkind",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("location", sa.Text(), nullable=False),
+        sa.Column("branch", sa.Text(), nullable=False),
+        sa.Column("lab_uid", sa.String(length=32), nullable=True),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "preparing",
+                "ready",
+                "failed",
+                name="datasetstate",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("uid", sa.String(length=32), nullable=True),
+        sa.Column("next_uid", sa.String(length=32), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("file_count", sa.Integer(), nullable=True),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["project_id"],
+            ["research_projects.id"],
+            name=op.f("fk_materials_project_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_materials")),
+        sa.UniqueConstraint("project_id", name=op.f("uq_materials_project_id")),
+    )
+
 
 def downgrade() -> None:
     """Bring the tables back to the revision before."""
+    op.drop_table("materials")
+    op.drop_index("ix_deliveries_person_id", "deliveries")
+
+    op.drop_table("deliveries")
     op.drop_table("temporary_visits")
     op.drop_index("ix_temporary_labs_state", "temporary_labs")
 
@@ -502,4 +622,5 @@ def downgrade() -> None:
     op.drop_index("ix_audit_events_project_id", "audit_events")
     op.drop_index("ix_audit_events_group_id", "audit_events")
 
+    op.drop_table("audit_chain")
     op.drop_table("audit_events")

@@ -1,6 +1,6 @@
 """Make the cloud's metadata addresses, or everything, unreachable from the network it runs in.
 
-Runs in a helper container (see `networks.join_internet`) with nothing but the standard
+Runs in a helper container (see `protection.protect`) with nothing but the standard
 library, from source text: it must not import anything of ours. It speaks netlink itself because
 images have no ``ip`` command. A more specific route wins over the default route that comes with
 the internet, so these stay in force whatever is connected later.

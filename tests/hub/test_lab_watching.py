@@ -1,0 +1,340 @@
+"""Who only watches sees everything in a lab live, and changes nothing, whatever they send."""
+
+import hashlib
+import json
+import re
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+from hub_harness import PATIENCE, HubLab, HubProcess
+from pycrdt import Encoder, create_update_message
+from websockets.exceptions import InvalidStatus
+
+from sophon_hub import names
+from sophon_hub.lab_messages import LabMessages
+from sophon_hub.settings import Sophon
+from tests.lab_documents import ONE_CELL, Copy
+from tests.lab_visitor import NO_ACCESS, NOTEBOOK, Visitor, close_code, is_alive
+from tests.waiting import wait_for
+
+pytestmark = pytest.mark.hub
+
+GROUP = "physics"
+AT_ONCE = 1.0
+MALFORMED, COME_BACK = 1007, 1012
+PEOPLE, WATCHERS = names.people_group(GROUP), names.watchers_group(GROUP)
+
+
+@pytest.fixture(scope="module")
+def hub(make_process_hub: Callable[..., HubProcess]) -> HubProcess:
+    hub = make_process_hub(SOPHON_SPAWNER="process")
+    hub.start()
+    return hub
+
+
+@pytest.fixture(scope="module")
+def lab(hub: HubProcess) -> Iterator[HubLab]:
+    lab = hub.add_lab(GROUP, "cold-atoms", "watched")
+    home = hub.data_dir / "homes" / lab.uid
+    home.mkdir(parents=True)
+    (home / NOTEBOOK).write_text(json.dumps(ONE_CELL))
+    lab.start()
+    yield lab
+    lab.stop()
+
+
+def enter(lab: HubLab, group: str, name: str) -> Visitor:
+    lab.hub.add_to_group(group, name)
+    browser = lab.hub.log_in(name)
+    assert lab.status_in(browser) == 200
+    return Visitor(lab.url, browser)
+
+
+@pytest.fixture
+def name() -> str:
+    """Who watches: somebody new each time."""
+    return f"viewer-{secrets.token_hex(3)}"
+
+
+@pytest.fixture
+def watcher(lab: HubLab, name: str) -> Iterator[Visitor]:
+    with enter(lab, WATCHERS, name) as visitor:
+        yield visitor
+
+
+@pytest.fixture
+def ada(lab: HubLab) -> Iterator[Visitor]:
+    """Who edits."""
+    with enter(lab, PEOPLE, "ada") as visitor:
+        yield visitor
+
+
+@pytest.fixture
+def hers(ada: Visitor) -> Copy:
+    """The notebook as Ada has it."""
+    return Copy(ada, ada.room())
+
+
+@pytest.fixture
+def theirs(hers: Copy, watcher: Visitor) -> Copy:
+    """The notebook as the watcher has it."""
+    return Copy(watcher, watcher.room())
+
+
+def tell(lab: HubLab) -> None:
+    messages = LabMessages.of(Sophon(data_dir=str(lab.hub.data_dir)))
+    url = f"{lab.url}/sophon/revalidate"
+    answer = requests.post(url, headers=messages.headers(urlsplit(url).path), timeout=PATIENCE)
+    assert answer.status_code == 204, answer.text
+
+
+def on_disk(lab: HubLab) -> str:
+    return (lab.hub.data_dir / "homes" / lab.uid / NOTEBOOK).read_text()
+
+
+def hear(copy: Copy, text: str, seconds: float = PATIENCE) -> None:
+    wait_for(lambda: text in copy.source, f"{text} to come", seconds)
+
+
+def test_who_watches_sees_what_others_write_at_once(hers: Copy, theirs: Copy) -> None:
+    hers.write("# live")
+
+    hear(theirs, "# live", AT_ONCE)
+
+
+def test_nothing_that_a_watcher_writes_reaches_others_or_the_disk(
+    lab: HubLab, hers: Copy, theirs: Copy
+) -> None:
+    theirs.write("# by the viewer")
+    update = theirs.document.get_update()
+    theirs.socket.send(create_update_message(update))
+    theirs.socket.send(bytes([0, 1]) + create_update_message(update)[2:])  # as an answer
+    save = Encoder()
+    save.write_var_uint(2)
+    save.write_var_string("save")
+    save.write_var_uint(1)
+    theirs.socket.send(save.to_bytes())
+    mark = f"# {secrets.token_hex(4)}"
+
+    hers.write(mark)
+
+    hear(theirs, mark, AT_ONCE)
+    wait_for(lambda: mark in on_disk(lab), "Ada's words to be saved")
+    assert "viewer" not in hers.source
+    assert "viewer" not in on_disk(lab)
+    assert is_alive(theirs.socket)
+
+
+def test_a_watcher_has_no_kernel_no_terminal_and_no_second_room(
+    ada: Visitor, watcher: Visitor, hers: Copy
+) -> None:
+    paths = ada.paths_of_every_kind()
+    room, _, session = paths["document"].partition("?")
+    number = room.rpartition(":")[2]
+    for path in (
+        paths["kernel"],
+        paths["terminal"],
+        f"/api/collaboration/room/text:file:{number}?{session}",
+        f"/api/collaboration/room/json:file:{number}?{session}",
+        f"/api/collaboration/room/json%3Anotebook%3A{number}?{session}",
+        f"/api/collaboration/room/json:notebook:unknown?{session}",
+        "/api/collaboration/room/anything",
+        "/lsp/ws/pyright",
+    ):
+        with pytest.raises(InvalidStatus, match="403"):
+            watcher.socket(path)
+
+    assert is_alive(watcher.socket(paths["events"]))
+    assert is_alive(watcher.socket(paths["awareness"]))
+    assert watcher.expect("GET", "/api/kernels") == []
+    assert watcher.expect("GET", "/api/sessions") == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "a text",
+        b"",
+        b"\x00",
+        b"\x00\x00",
+        b"\x00\x03\x00",
+        b"\x00\x00\x02\x01\x01\x01",
+        b"\x00\x00\x05\x01\x01\x01",
+        b"\x00\x00\x0c\x01" + b"\xff" * 10 + b"\x01",
+        b"\x01\x02\x01\x01",
+        b"\x01\x05\x01\x07\x01\x01{",
+        b"\x80\x00\x02",
+        b"\x07",
+        b"\x7d\x00",
+    ],
+)
+def test_who_does_not_keep_to_the_protocol_is_closed_and_nobody_else(
+    hers: Copy, theirs: Copy, message: bytes | str
+) -> None:
+    theirs.socket.send(message)
+
+    assert close_code(theirs.socket, PATIENCE) == MALFORMED
+    hers.listen()
+    assert is_alive(hers.socket)
+
+
+def test_a_watcher_is_seen_under_their_own_name_only(hers: Copy, theirs: Copy, name: str) -> None:
+    mine = hers.say_who(user={"username": "ada", "name": "Ada"}, cursors=[1])
+    wait_for(lambda: theirs.listen() and mine in theirs.states, "Ada to be seen")
+
+    forged = theirs.say_who(4711, user={"username": "ada", "name": "Ada"})
+    over_her = theirs.say_who(mine, user={"username": name}, cursors=["gone"])
+    own = theirs.say_who(user={"username": name, "name": "Root"}, autosave=True)
+
+    wait_for(lambda: hers.listen() and own in hers.states, "the watcher to be seen")
+    assert forged not in hers.states
+    assert over_her == mine
+    assert hers.states[mine]["cursors"] == [1]
+    assert hers.states[own]["user"]["username"] == name
+    assert hers.states[own]["user"]["name"] == name
+    assert hers.states[own]["user"]["display_name"].endswith("(watching)")
+    assert hers.states[own]["autosave"] is False
+
+
+def test_who_is_made_a_viewer_loses_what_is_open_and_then_only_watches(
+    lab: HubLab, name: str, hers: Copy
+) -> None:
+    with enter(lab, PEOPLE, name) as visitor:
+        paths = visitor.paths_of_every_kind()
+        copy, terminal = Copy(visitor, paths["document"]), visitor.socket(paths["terminal"])
+        copy.write("# as a member")
+        hear(hers, "# as a member")
+
+        lab.hub.add_to_group(WATCHERS, name)
+        lab.hub.remove_from_group(PEOPLE, name)
+        tell(lab)
+
+        assert close_code(copy.socket, AT_ONCE) == NO_ACCESS
+        assert close_code(terminal, AT_ONCE) == NO_ACCESS
+        with pytest.raises(InvalidStatus, match="403"):
+            visitor.socket(paths["terminal"])
+        again = Copy(visitor, paths["document"])
+        again.write("# as a viewer")
+        hers.write("# afterwards")
+        hear(again, "# afterwards")
+        assert "as a viewer" not in hers.source
+
+
+def test_who_is_made_a_member_edits_without_coming_in_again(
+    lab: HubLab, name: str, watcher: Visitor, hers: Copy, theirs: Copy
+) -> None:
+    lab.hub.add_to_group(PEOPLE, name)
+    lab.hub.remove_from_group(WATCHERS, name)
+    tell(lab)
+
+    assert close_code(theirs.socket, AT_ONCE) == COME_BACK
+    again = Copy(watcher, watcher.room())
+    again.write("# now a member")
+    hear(hers, "# now a member")
+    assert watcher.request("POST", "/api/terminals").status_code == 200
+
+
+ROUTES = """
+from jupyter_server.serverapp import ServerApp
+app = ServerApp.instance()
+app.initialize(["--allow-root"], new_httpserver=False)
+waiting = [app.web_app.default_router, app.web_app.wildcard_router]
+while waiting:
+    for rule in waiting.pop().rules:
+        if hasattr(rule.target, "rules"):
+            waiting.append(rule.target)
+        if hasattr(rule.matcher, "regex"):
+            print("route", rule.matcher.regex.pattern)
+"""
+
+
+def sample(pattern: str, known: dict[str, str]) -> str:
+    """An address that the route serves, with names of what is really there."""
+    pattern = pattern.removesuffix("$")
+    for group, value in known.items():
+        if re.search(group, pattern):
+            pattern = re.sub(group, lambda _, value=value: value, pattern)
+    return re.sub(r"/\?$", "", pattern.replace("/.*/", "/x/").replace(".*", "x")) or "/"
+
+
+def test_no_route_of_the_image_lets_a_watcher_change_anything(
+    lab: HubLab, ada: Visitor, hers: Copy, watcher: Visitor, tmp_path: Path
+) -> None:
+    environment = {"HOME": str(tmp_path), "PATH": str(Path(sys.executable).parent)}
+    told = subprocess.run(
+        [sys.executable, "-c", ROUTES], env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    patterns = {line.removeprefix("route ") for line in told.splitlines() if "route " in line}
+    assert len(patterns) > 60
+    session = {"path": NOTEBOOK, "type": "notebook", "name": "", "kernel": {"name": "python3"}}
+    made = ada.expect("POST", "/api/sessions", json=session)
+    room = ada.room().partition("?")[0].removeprefix("/api/collaboration/room/")
+    known = {
+        r"\(\?P<path>\(\?:.*?/\?\)\)": f"/{NOTEBOOK}",
+        r"\(\?P<kernel_id>[^)]*\)": made["kernel"]["id"],
+        r"\(\?P<session_id>[^)]*\)": made["id"],
+        r"(?<=terminals/)\(\\w\+\)|(?<=websocket/)\(\\w\+\)": ada.expect("POST", "/api/terminals")[
+            "name"
+        ],
+        r"\(\?P<action>[^)]*\)": "restart",
+        r"\(\?P<mode>.*": "lab",
+        r"\(\?P<format>[^)]*\)": "html",
+        r"(?<=fork/)\(\.\*\)|(?<=timeline/)\(\.\*\)": room,
+        r"(?<=undo_redo/)\(\.\*\)": f"{room}?action=undo&steps=1&forkRoom=x",
+        r"/\?\(\.\*\)": f"/{NOTEBOOK}",
+        r"\(\.\*\)": NOTEBOOK,
+        r"\(robots[^)]*\)": "robots.txt",
+        r"\(favicon[^)]*\)": "favicon.ico",
+        r"\([^)]*\)": "sample",
+    }
+    paths = {pattern: sample(pattern, known) for pattern in patterns - {"/logout$", "(.*)$"}}
+    for pattern, path in paths.items():
+        assert re.fullmatch(pattern, path.partition("?")[0]), (pattern, path)
+    home = lab.hub.data_dir / "homes" / lab.uid
+    mark = f"# {secrets.token_hex(4)}"
+    hers.write(mark)
+    wait_for(lambda: mark in on_disk(lab), "Ada's words to be saved")
+    source, before = hers.source, contents(home)
+
+    done = {
+        f"{method} {path}": watcher.request(method, path, json={}).status_code
+        for path in sorted(paths.values())
+        for method in ("POST", "PUT", "PATCH", "DELETE", "GET")
+    }
+
+    reads = {"GET"} | {"PUT /api/collaboration/session"}
+    written = {
+        one: status
+        for one, status in done.items()
+        if status not in (403, 404, 405) and not one.startswith(tuple(reads))
+    }
+    assert written == {}
+    assert contents(home) == before
+    assert hers.source == source
+    assert is_alive(hers.socket)
+    assert ada.expect("GET", "/api/sessions")[0]["id"] == made["id"]
+    assert ada.expect("GET", f"/api/kernels/{made['kernel']['id']}")["id"] == made["kernel"]["id"]
+
+
+def contents(home: Path) -> dict[str, str]:
+    """What the files that people see hold; what the server notes for itself is left out."""
+    return {
+        str(path.relative_to(home)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in home.rglob("*")
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(home).parts)
+    }
+
+
+def test_files_are_shown_as_read_only_to_who_watches(ada: Visitor, watcher: Visitor) -> None:
+    assert ada.expect("GET", f"/api/contents/{NOTEBOOK}?content=0")["writable"] is True
+    assert watcher.expect("GET", f"/api/contents/{NOTEBOOK}?content=0")["writable"] is False
+    folder = watcher.expect("GET", "/api/contents")
+    assert {entry["writable"] for entry in folder["content"]} == {False}
+    assert "Watching - JupyterLab" in watcher.request("GET", "/lab").text
+    assert "Watching" not in ada.request("GET", "/lab").text

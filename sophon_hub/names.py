@@ -151,6 +151,11 @@ def is_temporary(username: str) -> bool:
     return username.startswith(TEMPORARY_PREFIX)
 
 
+def temporary_uid(username: str) -> str:
+    """Immutable id of the temporary lab that this hub user stands for."""
+    return username.removeprefix(TEMPORARY_PREFIX)
+
+
 def temporary_path(username: str) -> str:
     """Path below the Hub's base URL at which a visitor enters the temporary lab."""
     return f"user/{username}/lab"

@@ -40,11 +40,16 @@ def start_personal(
     if state.must_clean_up and not form.clean_up:
         raise Conflict(clean_up_sentence(state, settings, own=True))
     lab.clean_up = state.must_clean_up
+    begin_start(session, lab)
+    audit.record(session, actor, "personal:start", lab, clean_up=lab.clean_up)
+    return lab, True
+
+
+def begin_start(session: Session, lab: PersonalLab) -> None:
+    """Have a personal lab started that is stopped; what asks for it writes the event."""
     lab.state, lab.progress, lab.message = LabState.STARTING, 0, "Waiting for its turn"
     lab.started_with = lab.launch_settings()
-    audit.record(session, actor, "personal:start", lab, clean_up=lab.clean_up)
     jobs.enqueue(session, "start_personal", f"personal:{lab.id}", personal_id=lab.id)
-    return lab, True
 
 
 def stop_personal(session: Session, actor: Actor) -> tuple[PersonalLab, bool]:

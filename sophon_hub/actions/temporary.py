@@ -21,6 +21,7 @@ RECYCLE = timedelta(hours=6)
 """A lab that nobody has taken for so long is replaced by a fresh one."""
 
 HAVE_ONE = "You are signed in and have a lab of your own, which keeps your files."
+BEING_COPIED = "Your work is just being copied; end the visit when that is done."
 QUEUE_FULL = "Too many people are waiting for a temporary lab; please come back later."
 
 
@@ -100,6 +101,7 @@ def leave_lab(session: Session, actor: Actor, visit: str) -> None:
 
     Raises:
         NotFound: the browser has neither.
+        Conflict: the work is just being copied.
     """
     temporary.system_pass_turnstile(session)
     waiting = temporary.system_visit(session, visit)
@@ -109,6 +111,8 @@ def leave_lab(session: Session, actor: Actor, visit: str) -> None:
     lab = temporary.find_lab_of_visit(session, visit)
     if lab is None:
         raise NotFound
+    if lab.keeper_id is not None:
+        raise Conflict(BEING_COPIED)
     _end(lab)
     audit.record(session, actor, "temporary:leave", None, lab=lab.name)
 
@@ -184,7 +188,7 @@ def end_due(
             continue
         lab.last_activity = servers.get(lab.name) or lab.last_activity
         lost = lab.name in settled and lab.name not in servers
-        if lost or _is_due(lab, settings, now):
+        if lost or (lab.keeper_id is None and _is_due(lab, settings, now)):
             _end(lab)
 
 

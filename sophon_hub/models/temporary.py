@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Index, String
+from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from sophon_hub.models.base import Base, text_enum
@@ -17,6 +17,8 @@ class TemporaryLab(Base):
 
     ``visit`` is the digest of the secret in the visitor's cookie: who has it owns the lab.
     ``image`` is the reference the lab was started with; other ones are not given away any more.
+    ``keeper_id`` is who signed in and wants the files, while they are copied; ``kept_as`` the
+    folder they are, or were, copied to, ``keep_trouble`` why that did not work.
     """
 
     __tablename__ = "temporary_labs"
@@ -29,6 +31,9 @@ class TemporaryLab(Base):
     visit: Mapped[str | None] = mapped_column(String(DIGEST), unique=True)
     claimed_at: Mapped[datetime | None]
     last_activity: Mapped[datetime | None]
+    keeper_id: Mapped[int | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"))
+    kept_as: Mapped[str] = mapped_column(String(100), default="")
+    keep_trouble: Mapped[str] = mapped_column(String(300), default="")
 
 
 class TemporaryVisit(Base):

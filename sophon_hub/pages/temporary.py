@@ -2,6 +2,7 @@
 
 from tornado.web import HTTPError
 
+from sophon_hub.actions import keeping
 from sophon_hub.actions import temporary as actions
 from sophon_hub.actions.temporary import Turn
 from sophon_hub.addresses import Addresses
@@ -37,7 +38,7 @@ class TryPage(PageHandler):
         if not settings.temporary_labs:
             await self.show("home/try.html", 404, state="off")
             return
-        if secret is None or (await self.caller()).username is not None:
+        if secret is None:
             await self._show_offer()
             return
         visit = temporary.visit_digest(secret)
@@ -46,6 +47,8 @@ class TryPage(PageHandler):
             await self._show_offer()
         elif turn.lab is not None:
             await self._show_visit(visit)
+        elif (await self.caller()).username is not None:
+            await self._show_offer()
         else:
             await self._wait(visit)
 
@@ -64,10 +67,17 @@ class TryPage(PageHandler):
 
         def work(session: Session, _: Actor) -> Values:
             lab = temporary.find_lab_of_visit(session, visit)
-            return {} if lab is None else _visit(lab, settings)
+            if lab is None:
+                raise NotFound
+            return _visit(lab, settings)
 
         await self.show_read(
-            "home/try.html", lambda session, actor: {"state": "visit", **work(session, actor)}
+            "home/try.html",
+            lambda session, actor: {
+                "state": "visit",
+                "signed_in": not actor.is_guest,
+                **work(session, actor),
+            },
         )
 
     async def _wait(self, visit: str) -> None:
@@ -98,8 +108,8 @@ class TryPage(PageHandler):
         )
 
     async def post(self) -> None:
-        """Take a lab, or leave it: whatever the button says."""
-        buttons = {"start": self._start, "end": self._end}
+        """Take a lab, keep what is in it, or leave it: whatever the button says."""
+        buttons = {"start": self._start, "keep": self._keep, "end": self._end}
         do = buttons.get(self.typed().get("action", ""))
         self._check_form()
         if do is None:
@@ -142,6 +152,14 @@ class TryPage(PageHandler):
     async def _is_known(self, visit: str) -> bool:
         return await self.read(lambda session, _: _turn_of(session, visit)) is not None
 
+    async def _keep(self) -> None:
+        secret, settings = visitors.visit_secret(self), self.portal.settings
+        if secret is None:
+            raise NotFound
+        visit = temporary.visit_digest(secret)
+        await self.act(lambda session, actor: keeping.keep_work(session, actor, visit, settings))
+        self.go_on("try")
+
     async def _end(self) -> None:
         secret = visitors.visit_secret(self)
         if secret is None:
@@ -183,4 +201,8 @@ def _visit(lab: TemporaryLab, settings: Sophon) -> Values:
         "enter": Addresses.of(settings).temporary_lab(lab.name),
         "ends_at": rfc3339(actions.ends_at(lab, settings)),
         "limits": _limits(settings),
+        "refresh": REFRESH_SECONDS if lab.keeper_id else 0,
+        "copying": lab.keeper_id is not None,
+        "kept_as": lab.kept_as,
+        "trouble": lab.keep_trouble,
     }

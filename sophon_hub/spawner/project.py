@@ -171,7 +171,7 @@ class ProjectMixin(AnySpawner):
         if self.is_temporary:
             if self.name or not await records.is_temporary_lab(settings, self.user.name):
                 raise refusal("There is no such temporary lab.", "temporary-unknown", 404)
-            return temporary_plan(settings, personal_uid(self.user.orm_user))
+            return temporary_plan(settings, names.temporary_uid(self.user.name))
         if self.name:
             raise refusal(
                 "You have one personal lab. Further labs belong to a project: create one there.",

@@ -8,7 +8,7 @@ from hashlib import sha256
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.orm import Session
 
-from sophon_hub.models import TemporaryLab, TemporaryState, TemporaryVisit
+from sophon_hub.models import PersonalLab, TemporaryLab, TemporaryState, TemporaryVisit
 
 ABSENT = timedelta(seconds=45)
 """A browser that waits and was not seen for so long has gone away."""
@@ -85,6 +85,14 @@ def system_temporary_labs(session: Session) -> Sequence[TemporaryLab]:
     return session.scalars(
         select(TemporaryLab).order_by(TemporaryLab.made_at, TemporaryLab.name)
     ).all()
+
+
+def system_keepers(session: Session) -> Sequence[tuple[TemporaryLab, PersonalLab | None]]:
+    """Labs whose files somebody wants, with that person's own lab."""
+    own = PersonalLab.person_id == TemporaryLab.keeper_id
+    query = select(TemporaryLab, PersonalLab).outerjoin(PersonalLab, own)
+    rows = session.execute(query.where(TemporaryLab.keeper_id.is_not(None))).all()
+    return [(row[0], row[1]) for row in rows]
 
 
 def system_may_start(session: Session, username: str) -> bool:

@@ -1,7 +1,10 @@
 """Containers that live for a moment, to do one thing with volumes."""
 
-from collections.abc import Mapping, Sequence
+import io
+import tarfile
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import IO
 
 from docker.api.client import APIClient
 from docker.errors import APIError, DockerException
@@ -17,6 +20,7 @@ OWNER = 1000
 """The user that labs run as, who owns every home."""
 
 LAST_LINES = 50
+PIECE = 1024 * 1024
 
 
 class VolumeTrouble(Exception):
@@ -30,6 +34,7 @@ class Helper:
     ``binds`` are volumes with the place and mode (``ro``, ``rw``) they are mounted with, as
     docker-py takes them. ``rights`` are the only capabilities it has. ``seconds`` is how long it
     may take. ``network`` is one with the internet, without the cloud's metadata; None for none.
+    ``brings`` is a file that is put into the home as ``brought_as`` before it begins.
     """
 
     image: str
@@ -41,6 +46,8 @@ class Helper:
     seconds: int = 120
     network: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    brings: IO[bytes] | None = None
+    brought_as: str = ""
 
 
 def run(client: APIClient, settings: Sophon, helper: Helper) -> str:
@@ -83,6 +90,8 @@ def _run(client: APIClient, settings: Sophon, helper: Helper) -> str:
         labels=labels,
     )["Id"]
     try:
+        if helper.brings is not None:
+            client.put_archive(container, HOME, _packed(helper.brings, helper.brought_as))
         client.start(container)
         if helper.network:
             protect(client, container, helper.image, labels, internet=True)
@@ -94,6 +103,17 @@ def _run(client: APIClient, settings: Sophon, helper: Helper) -> str:
     if status:
         raise VolumeTrouble(f"{helper.kind} ended with {status}: {text.strip()}")
     return text
+
+
+def _packed(file: IO[bytes], name: str) -> Iterator[bytes]:
+    """The file as the only one of an archive, in pieces."""
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.mode, entry.uid, entry.gid = file.seek(0, io.SEEK_END), 0o600, OWNER, OWNER
+    file.seek(0)
+    yield entry.tobuf()
+    while piece := file.read(PIECE):
+        yield piece
+    yield bytes(-entry.size % tarfile.BLOCKSIZE + 2 * tarfile.BLOCKSIZE)
 
 
 def has_volume(client: APIClient, name: str) -> bool:

@@ -18,6 +18,7 @@ from sophon_hub.models import TemporaryState
 from sophon_hub.settings import Sophon
 from sophon_hub.store import temporary
 from sophon_hub.store.engine import Session
+from sophon_hub.worker import keeping
 from sophon_hub.worker.context import Context
 
 log = logging.getLogger("sophon.worker")
@@ -46,6 +47,7 @@ class TemporaryPool:
         self._context = context
         self._settings = settings
         self._starts: dict[str, asyncio.Task[None]] = {}
+        self._copies: dict[str, asyncio.Task[None]] = {}
         self._ends: dict[str, asyncio.Task[None]] = {}
         self._failures = 0
         self._paused_until = 0.0
@@ -71,6 +73,9 @@ class TemporaryPool:
             await self._look(labs)
             self._looked = time.monotonic()
             labs = await self._context.read(_states)
+        for copy in await self._context.read(keeping.wanted):
+            if copy.lab not in self._copies:
+                self._copies[copy.lab] = tasks.create_task(self._copy(copy))
         for name in [name for name, state in labs.items() if state is TemporaryState.ENDING]:
             if name not in self._ends and len(self._ends) < PARALLEL_ENDS:
                 self._ends[name] = tasks.create_task(self._end(name))
@@ -148,6 +153,14 @@ class TemporaryPool:
             await asyncio.sleep(1)
         finally:
             del self._ends[name]
+
+    async def _copy(self, copy: keeping.Wanted) -> None:
+        try:
+            await keeping.keep(self._context, copy)
+        except SophonError as error:
+            log.warning("cannot write down what was copied, trying again: %s", error)
+        finally:
+            del self._copies[copy.lab]
 
     async def _write(self, work: partial[None]) -> None:
         try:

@@ -566,6 +566,9 @@ CASES: dict[str, Case] = {
 }
 
 HELPERS = {
+    "keeping.keep_work",  # tests/actions/test_keeping.py
+    "keeping.note_kept",
+    "personal.begin_start",  # a part of the actions that start one
     "labs.check_unlocked",
     "claims.apply_claims",  # the hub itself acts; tests/actions/test_claims.py
     "groups.check_owner_stays",

@@ -84,7 +84,7 @@ def test_who_is_signed_in_beside_a_visit_stays_both(hub: VisitedHub):
         == visit.name
     )
     page = visit.browser.page(TRY)
-    assert "You have a lab of your own" in page.text
+    assert "You are signed in: the files can be copied" in page.text
 
 
 def test_to_every_page_of_the_hub_a_visitor_is_nobody(hub: VisitedHub, visit: Visit):

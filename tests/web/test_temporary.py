@@ -8,6 +8,7 @@ import pytest
 from bs4 import BeautifulSoup
 from sqlalchemy import select
 
+from sophon_hub.actions.keeping import note_kept
 from sophon_hub.actions.temporary import note_ready, refill
 from sophon_hub.clock import utcnow
 from sophon_hub.errors import TooMany
@@ -425,3 +426,87 @@ async def test_metrics_tell_how_many_visitors_found_a_lab_ready(offering: Site):
         await visitor.press()
     await first.press()  # back in the same lab
     assert [await visits("yes"), await visits("no")] == [before[0] + 2, before[1] + 1]
+
+
+@dataclass
+class Keeper:
+    """A visitor with a lab, who has signed in since."""
+
+    client: Client
+    site: Site
+
+    @classmethod
+    async def arrive(cls, site: Site) -> "Keeper":
+        fill(site)
+        visitor = Visitor(site)
+        assert is_in_lab(await visitor.press())
+        client = site.browser("barbara")
+        client.headers["Cookie"] += f"; sophon-visit={visitor.jar['sophon-visit']}"
+        return cls(client, site)
+
+    async def look(self) -> Answer:
+        return await self.client.get("try")
+
+    async def press(self, action: str = "keep") -> Answer:
+        return await send(self.client, "try", action=action)
+
+    def becomes(self, **what: str) -> None:
+        """What the worker writes down."""
+        with self.site.rows() as session:
+            name = session.scalars(
+                select(TemporaryLab.name).where(TemporaryLab.state == TemporaryState.CLAIMED)
+            ).one()
+            note_kept(session, name, **what)
+
+
+async def test_a_guest_is_told_to_sign_in_to_keep_work_and_comes_back_to_the_page(offering: Site):
+    fill(offering)
+    visitor = Visitor(offering)
+    await visitor.press()
+    page = await visitor.look()
+    link = soup_of(page).select_one("main a.btn[href*=login]")
+    assert link is not None
+    assert "Sign in and keep my work" in link.get_text()
+    assert link["href"] == f"{PREFIX}login?next=%2Fservices%2Fsophon%2Ftry"
+    assert "keep" not in doors(page)
+    assert (await visitor.press("keep")).status == 401
+
+
+async def test_who_is_signed_in_has_the_work_copied_and_is_told_where_it_is(offering: Site):
+    keeper = await Keeper.arrive(offering)
+    assert {"keep", "end"} <= doors(await keeper.look())
+    assert (await keeper.press()).status == 303
+    page = await keeper.look()
+    assert "Your files are being copied to the folder “From a temporary lab" in told(page)
+    assert soup_of(page).select_one("meta[http-equiv=refresh]")
+    assert not {"keep", "end"} & doors(page)
+    assert (await keeper.press()).status == 409
+    assert (await keeper.press("end")).status == 409
+    keeper.becomes(folder="From a temporary lab X (2)")
+    page = await keeper.look()
+    assert "Your files are in the folder “From a temporary lab X (2)” of your own lab" in told(page)
+    assert not soup_of(page).select_one("meta[http-equiv=refresh]")
+    assert {"keep", "end"} <= doors(page)
+    assert (await keeper.press("end")).status == 303
+    assert "You have a lab of your own" in told(await keeper.look())
+
+
+async def test_why_work_was_not_copied_is_said_and_it_can_be_tried_again(offering: Site):
+    keeper = await Keeper.arrive(offering)
+    await keeper.press()
+    keeper.becomes(trouble="The disk is full.")
+    page = await keeper.look()
+    alert = soup_of(page).select_one("main [role=alert]")
+    assert alert is not None
+    assert alert.get_text() == "The disk is full."
+    assert (await keeper.press()).status == 303
+    assert "The disk is full." not in told(await keeper.look())
+
+
+async def test_who_is_signed_in_and_has_no_visit_keeps_nothing(offering: Site):
+    fill(offering)
+    await Visitor(offering).press()
+    client = offering.browser("barbara")
+    assert (await send(client, "try", action="keep")).status == 404
+    client.headers["Cookie"] += f"; sophon-visit={'b' * 43}"
+    assert (await send(client, "try", action="keep")).status == 404

@@ -469,6 +469,15 @@ def upgrade() -> None:
         sa.Column("visit", sa.String(length=64), nullable=True),
         sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_activity", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("keeper_id", sa.Integer(), nullable=True),
+        sa.Column("kept_as", sa.String(length=100), nullable=False),
+        sa.Column("keep_trouble", sa.String(length=300), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["keeper_id"],
+            ["people.id"],
+            name=op.f("fk_temporary_labs_keeper_id"),
+            ondelete="SET NULL",
+        ),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_temporary_labs")),
         sa.UniqueConstraint("visit", name=op.f("uq_temporary_labs_visit")),
     )

@@ -48,6 +48,8 @@ async def test_other_methods_are_405_and_told_which_there_are(busy_site: Site, p
 )
 async def test_head_answers_as_get_without_a_body(busy_site: Site, path: str):
     query = {"/users": "?q=ada", "/projects/{project}/explain": "?permission=lab:open"}
+    for kind in ("group", "project", "dataset"):
+        query[f"/{kind}s/{{{kind}}}/preview"] = "?change=delete"
     address = "api/v1" + re.sub(r"\{lab\}", "bench", re.sub(r"\{project\}", "public-work", path))
     names = {"group": "public", "username": "grace", "dataset": "public-data"}
     address = address.format(**names) + query.get(path, "")

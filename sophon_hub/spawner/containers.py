@@ -25,9 +25,8 @@ from sophon_hub.spawner.ready import rehearse, wait_for_answer
 from sophon_hub.spawner.upkeep import ContainerUpkeep
 from sophon_hub.volumes import datasets, engine
 from sophon_hub.volumes import homes as volumes
-from sophon_hub.volumes.guard import GATE
 from sophon_hub.volumes.helper import VolumeTrouble
-from sophon_hub.volumes.protection import GuardFailed, protect
+from sophon_hub.volumes.protection import GATE, GuardFailed, protect
 
 CREATE_ATTEMPTS = 3
 COPY = "cp -r --no-preserve=mode,ownership {} {}/\n"

@@ -13,8 +13,7 @@ from requests.exceptions import RequestException
 
 from sophon_hub.settings import Sophon
 from sophon_hub.volumes.engine import is_status
-from sophon_hub.volumes.guard import GATE
-from sophon_hub.volumes.protection import GuardFailed, protect
+from sophon_hub.volumes.protection import GATE, GuardFailed, protect
 
 HOME = "/home/jovyan"
 OWNER = 1000

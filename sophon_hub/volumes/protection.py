@@ -6,6 +6,7 @@ from docker.api.client import APIClient
 
 from sophon_hub.volumes import guard
 
+GATE = guard.GATE
 GUARD_SOURCE = Path(guard.__file__).read_text(encoding="utf-8")
 
 

@@ -67,11 +67,10 @@ async def _stop(door: Door, lab: Lab, owner: Api) -> float:
 
 
 async def _open(door: Door, lab: Lab, path: str) -> Editor:
-    xsrf = str(door.session.cookies.get("_xsrf", path=urlsplit(lab.url).path + "/"))
     answer = door.session.put(
         f"{lab.url}/api/contents/{path}",
         json={"type": "notebook", "format": "json", "content": notebook("")},
-        headers={"X-XSRFToken": xsrf},
+        headers=_word(door, lab),
         timeout=30,
     )
     assert answer.ok, f"{answer.status_code} {answer.text}"
@@ -82,5 +81,13 @@ async def _open(door: Door, lab: Lab, path: str) -> Editor:
 
 def _letters_on_disk(door: Door, lab: Lab, path: str) -> int:
     """The lab reads the file for this, not the document that is open."""
-    model = door.session.get(f"{lab.url}/api/contents/{path}", timeout=30).json()
-    return int(model["content"]["cells"][0]["source"].count("x"))
+    url = f"{lab.url}/api/contents/{path}"
+    answer = door.session.get(url, headers=_word(door, lab), timeout=30)
+    assert answer.ok, f"{answer.status_code} {answer.text}"
+    return int(answer.json()["content"]["cells"][0]["source"].count("x"))
+
+
+def _word(door: Door, lab: Lab) -> dict[str, str]:
+    """The word against forgery, which JupyterLab sends along, too."""
+    path = urlsplit(lab.url).path + "/"
+    return {"X-XSRFToken": str(door.session.cookies.get("_xsrf", path=path))}

@@ -26,7 +26,12 @@ def db() -> Iterator[Any]:
     session.get_bind().dispose()
 
 
-def test_the_role_has_exactly_two_scopes_and_belongs_to_the_people(db: Any) -> None:
+def entering(role: Any) -> set[str]:
+    """The hub groups whose people have the role."""
+    return {group.name for group in role.groups}
+
+
+def test_the_role_has_exactly_two_scopes_and_belongs_to_those_who_edit_and_watch(db: Any) -> None:
     ensure_role(db, "optics")
 
     role = orm.Role.find(db, names.hub_role("optics"))
@@ -35,7 +40,7 @@ def test_the_role_has_exactly_two_scopes_and_belongs_to_the_people(db: Any) -> N
         "read:servers!group=sophon-optics-labs",
     }
     assert role.managed_by_auth is True
-    assert [group.name for group in role.groups] == ["sophon-optics-people"]
+    assert entering(role) == {"sophon-optics-people", "sophon-optics-watchers"}
     assert role.users == role.services == []
     assert orm.Group.find(db, "sophon-optics-labs").roles == []
 
@@ -47,7 +52,7 @@ def test_doing_it_again_changes_nothing(db: Any) -> None:
     ensure_role(db, "optics")
 
     assert [(role.id, role.name, role.scopes) for role in db.query(orm.Role)] == before
-    assert db.query(orm.Group).count() == 2
+    assert db.query(orm.Group).count() == 3
 
 
 def test_a_role_that_was_changed_is_put_right(db: Any) -> None:
@@ -65,7 +70,7 @@ def test_a_role_that_was_changed_is_put_right(db: Any) -> None:
         "read:servers!group=sophon-optics-labs",
     }
     assert role.managed_by_auth is True
-    assert [group.name for group in role.groups] == ["sophon-optics-people"]
+    assert entering(role) == {"sophon-optics-people", "sophon-optics-watchers"}
 
 
 def test_two_groups_stay_apart(db: Any) -> None:
@@ -75,7 +80,7 @@ def test_two_groups_stay_apart(db: Any) -> None:
     for slug, other in (("optics", "acoustics"), ("acoustics", "optics")):
         role = orm.Role.find(db, names.hub_role(slug))
         assert not any(other in scope for scope in role.scopes)
-        assert [group.name for group in role.groups] == [f"sophon-{slug}-people"]
+        assert entering(role) == {f"sophon-{slug}-people", f"sophon-{slug}-watchers"}
 
 
 def test_people_already_in_the_group_stay_in_it(db: Any) -> None:
@@ -93,14 +98,14 @@ def test_the_role_goes_with_the_group_of_people_and_others_stay(db: Any) -> None
     drop_roles_with_groups()
     ensure_role(db, "optics")
     ensure_role(db, "acoustics")
-    for name in ("sophon-optics-labs", "sophon-optics-people"):
+    for name in ("sophon-optics-labs", "sophon-optics-watchers", "sophon-optics-people"):
         assert orm.Role.find(db, names.hub_role("optics")) is not None
         db.delete(orm.Group.find(db, name))
         db.commit()
     assert [role.name for role in db.query(orm.Role)] == [names.hub_role("acoustics")]
     ensure_role(db, "optics")
     role = orm.Role.find(db, names.hub_role("optics"))
-    assert [group.name for group in role.groups] == ["sophon-optics-people"]
+    assert entering(role) == {"sophon-optics-people", "sophon-optics-watchers"}
 
 
 def test_only_the_lab_itself_is_spared_the_consent_page() -> None:

@@ -125,7 +125,8 @@ async def test_on_a_full_disk_the_file_stays_whole_and_is_saved_once_there_is_ro
     lab: HubLab, open_as: Open, docker: APIClient
 ) -> None:
     small = {"type": "tmpfs", "device": "tmpfs", "o": "size=8m,uid=1000,gid=1000"}
-    docker.create_volume(lab.volume, driver_opts=small)
+    labels = {"org.sophon.namespace": lab.hub.namespace}  # by which it is cleared away
+    docker.create_volume(lab.volume, driver_opts=small, labels=labels)
     await asyncio.to_thread(lab.start)
     await asyncio.to_thread(write, lab, "thesis.ipynb")
     ada = await open_as("ada", "thesis.ipynb")

@@ -11,6 +11,7 @@ import pytest
 from sophon_hub.api import openapi
 from sophon_hub.api.operation import operations_of
 from sophon_hub.web.body import MAX_BODY, MAX_DRAINED
+from tests.web import world
 from tests.web.conftest import PREFIX, Site
 
 ALL_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -47,10 +48,14 @@ async def test_other_methods_are_405_and_told_which_there_are(busy_site: Site, p
 )
 async def test_head_answers_as_get_without_a_body(busy_site: Site, path: str):
     query = {"/users": "?q=ada", "/projects/{project}/explain": "?permission=lab:open"}
+    for kind in ("group", "project", "dataset"):
+        query[f"/{kind}s/{{{kind}}}/preview"] = "?change=delete"
     address = "api/v1" + re.sub(r"\{lab\}", "bench", re.sub(r"\{project\}", "public-work", path))
     names = {"group": "public", "username": "grace", "dataset": "public-data"}
     address = address.format(**names) + query.get(path, "")
     client = busy_site.client("root" if path == "/metrics" else "ada")
+    with busy_site.rows() as session:
+        world.material_in_homes(world.corner(session, "public"))
     get, head = await client.get(address), await client.request("HEAD", address)
     assert (head.status, head.text) == (200, "")
     assert head.headers["Content-Type"] == get.headers["Content-Type"]

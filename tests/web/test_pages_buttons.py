@@ -31,9 +31,9 @@ PROJECT_DOORS = {
     "guest": set(),
     "barbara": set(),
     "alan": set(),
-    "grace": {"new", "edit", "events", "start"},
-    "ada": {"new", "edit", "events", "start"},
-    "root": {"new", "edit", "events", "start"},
+    "grace": {"new", "edit", "material", "events", "start"},
+    "ada": {"new", "edit", "material", "events", "start"},
+    "root": {"new", "edit", "material", "events", "start"},
 }
 LAB_DOORS = {
     "guest": set(),

@@ -150,6 +150,22 @@ async def test_the_page_of_a_projects_lab_warns_before_it_refuses(
         assert ("empty-trash" in doors(page)) is may_start
 
 
+@pytest.mark.parametrize("path", [BENCH, "lab"])
+async def test_who_was_stopped_for_filling_the_disk_is_told_why_and_what_to_do(
+    quotas: Site, path: str
+):
+    put(quotas, filled_disk=True)
+    with quotas.rows() as session:
+        world.corner(session, "private").lab.filled_disk = True
+    grace = quotas.browser("grace")
+    soup = soup_of(await grace.get(path))
+    assert "hardly any room left" in soup.select_one(".message-danger").get_text(" ")
+    assert soup.select("input[name=clean_up]")
+    refused = await send(grace, path, action="start")
+    assert (refused.status, "hardly any room left" in refused.text) == (409, True)
+    assert landed(await send(grace, path, action="start", clean_up="true")) == f"{path}/start"
+
+
 async def test_a_full_lab_of_a_project_is_started_to_clean_up_from_the_page(quotas: Site):
     with quotas.rows() as session:
         lab = world.corner(session, "private").lab

@@ -2,6 +2,7 @@
 
 import contextlib
 import tempfile
+from pathlib import Path
 from typing import IO
 
 from docker.api.client import APIClient
@@ -11,6 +12,7 @@ from requests.exceptions import RequestException
 from sophon_hub import names
 from sophon_hub.amounts import parse_bytes
 from sophon_hub.settings import Sophon
+from sophon_hub.volumes import packing
 from sophon_hub.volumes.engine import connect
 from sophon_hub.volumes.helper import (
     HOME,
@@ -21,8 +23,8 @@ from sophon_hub.volumes.helper import (
     has_volume,
     run,
 )
-from sophon_hub.volumes.homes import PYTHON
 
+PYTHON = ("python3", "-I", "-S", "-c", Path(packing.__file__).read_text(encoding="utf-8"))
 PACKED = ".temporary-lab.tar"
 NO_HOME = "Your own lab has no home yet; start it once, then try again."
 UNREADABLE = "The files of the temporary lab could not be read; try again."

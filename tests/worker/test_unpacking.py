@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sophon_hub.volumes import inside
+from sophon_hub.volumes import packing
 
 FOLDER = "From a visit"
 PACKED = ".packed.tar"
@@ -38,7 +38,7 @@ def bring(home: Path, *entries: object) -> None:
 
 def unpack(home: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-I", "-S", inside.__file__, "unpack", str(home), PACKED, FOLDER],
+        [sys.executable, "-I", "-S", packing.__file__, "unpack", str(home), PACKED, FOLDER],
         capture_output=True,
         text=True,
         check=False,
@@ -61,7 +61,7 @@ def test_what_was_packed_is_there_again_without_links_and_hidden_files(tmp_path:
     (source / "run").chmod(0o700)
     os.mkfifo(source / "pipe")
     packed = subprocess.run(
-        [sys.executable, "-I", "-S", inside.__file__, "pack", str(source)],
+        [sys.executable, "-I", "-S", packing.__file__, "pack", str(source)],
         capture_output=True,
         check=True,
     )

@@ -368,6 +368,7 @@ def test_many_workers_at_once_never_make_more_than_the_capacity(engine: Engine) 
         assert session.scalar(select(func.count()).select_from(TemporaryLab)) == 5
 
 
+@pytest.mark.usefixtures("stopped_clock")  # else the first ones who wait are given up
 def test_a_thousand_claims_end_in_as_many_visits_as_there_are_labs(engine: Engine) -> None:
     small = Sophon(temporary_labs=True, temporary_capacity=12, temporary_pool=12)
     transact(engine, lambda session: fill(session, small))

@@ -15,11 +15,11 @@ from requests.exceptions import RequestException
 
 from sophon_hub import names
 from sophon_hub.settings import BadSetting
-from sophon_hub.spawner import homes, records
+from sophon_hub.spawner import crashes, homes, records
 from sophon_hub.spawner.confinement import DEFAULTS, confine
 from sophon_hub.spawner.networks import LabNetworks, ensure_networks
 from sophon_hub.spawner.plan import LaunchPlan, refusal
-from sophon_hub.spawner.project import PULL_SECONDS
+from sophon_hub.spawner.project import IDENTITY_PROVIDER, PULL_SECONDS
 from sophon_hub.spawner.pull import PullCancelled, has_image, pull
 from sophon_hub.spawner.ready import rehearse, wait_for_answer
 from sophon_hub.spawner.upkeep import ContainerUpkeep
@@ -185,10 +185,22 @@ class DockerPart(ContainerUpkeep):
     async def _check_alive(self) -> None:
         container = await self._inspect(self.object_id)
         if container is None or not container["State"]["Running"]:
-            sentence = "The lab ended while it was starting."
             if container is not None and container["State"]["OOMKilled"]:
                 sentence = "The lab ran out of memory while it was starting."
+            elif container is not None and await self._lacks_package():
+                sentence = (
+                    "This software cannot run in a lab: its image lacks the package sophon-lab,"
+                    " which keeps the rules of a lab. Please tell an administrator."
+                )
+                raise await self._failed_start(sentence, "image-unprotected")
+            else:
+                sentence = "The lab ended while it was starting."
             raise await self._failed_start(sentence, "crashed")
+
+    async def _lacks_package(self) -> bool:
+        """Whether the server ended since it could not load what watches over labs."""
+        said = await self.docker("logs", self.object_id, tail=crashes.KEPT_LINES)
+        return f"'{IDENTITY_PROVIDER}' could not be imported".encode() in said
 
     async def _configure(
         self, plan: LaunchPlan, networks: LabNetworks, mounts: list[dict[str, Any]]

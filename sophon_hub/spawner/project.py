@@ -31,6 +31,7 @@ from sophon_hub.spawner.upstream import AnySpawner
 from sophon_hub.store.launch import LaunchSpec
 
 LAB_PACKAGE = "sophon_lab"
+IDENTITY_PROVIDER = f"{LAB_PACKAGE}.extension.SophonIdentityProvider"
 """The package of `images/lab` that runs inside every lab."""
 
 LAB_CACHE_SECONDS = 4
@@ -159,8 +160,7 @@ class ProjectMixin(AnySpawner):
             # Python's files there are code in the server, and everybody in the lab writes them
             self.disable_user_config = True
         self._set_argument("--ServerApp.jpserver_extensions", {LAB_PACKAGE: True})
-        provider = f"{LAB_PACKAGE}.extension.SophonIdentityProvider"
-        self._set_argument("--ServerApp.identity_provider_class", provider)
+        self._set_argument("--ServerApp.identity_provider_class", IDENTITY_PROVIDER)
         key = LabMessages.of(settings).public_key
         self._set_argument("--SophonLab.message_key", key)
 

@@ -1,8 +1,9 @@
 """Labs over time: stopped, crashed, vanished, restarted, deleted, and the Hub killed meanwhile."""
 
+import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -181,6 +182,36 @@ def test_a_lab_that_dies_while_it_starts_says_so_and_where_to_look(
     (log,) = crash_logs(lab)
     assert message in log
     assert "no way" in log
+    assert container_of(docker, lab) is None
+    assert has_volume(docker, lab)
+
+
+@pytest.fixture
+def plain_image(docker: APIClient, slug: str) -> Iterator[str]:
+    """The lab's image without the package that runs inside labs, as any other one is."""
+    removal = ["sh", "-c", "rm -r /opt/lab/lib/python3*/site-packages/sophon_lab*"]
+    source = docker.create_container(LAB_IMAGE, removal, user="0")["Id"]
+    docker.start(source)
+    assert docker.wait(source)["StatusCode"] == 0
+    name = f"sophontest-plain-{slug}"
+    docker.commit(source, name, "1", conf={"User": "1000", "Cmd": ["jupyterhub-singleuser"]})
+    docker.remove_container(source)
+    yield f"{name}:1"
+    docker.remove_image(f"{name}:1", force=True)
+
+
+def test_an_image_without_the_package_of_labs_is_refused_with_a_sentence(
+    make_hub: Callable[..., HubProcess], slug: str, docker: APIClient, plain_image: str
+) -> None:
+    hub = make_hub(SOPHON_IMAGES=json.dumps({"lab": {"image": plain_image}}))
+    hub.start()
+    lab = hub.add_lab("physics", slug, "plain")
+
+    answer = lab.request_start()
+
+    lab.wait_until_stopped()
+    assert answer.status_code == 500
+    assert "its image lacks the package sophon-lab" in answer.json()["message"]
     assert container_of(docker, lab) is None
     assert has_volume(docker, lab)
 

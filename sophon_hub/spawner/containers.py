@@ -139,7 +139,7 @@ class DockerPart(ContainerUpkeep):
         if plan.kind == "temporary":
             scheme = "https" if self.internal_ssl else "http"
             page = url_path_join(self.server.base_url, "lab")
-            await rehearse(f"{scheme}://{ip}:{port}{page}", self.api_token)
+            await rehearse(f"{scheme}://{ip}:{port}{page}", self.hub.url, self.user.name)
         return ip, port
 
     async def _create_with_home(

@@ -5,11 +5,14 @@ two seconds late. When `start` returns, the Hub's own first look succeeds.
 """
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 
 from aiohttp import ClientError, ClientTimeout
 from jupyterhub.httpclient import fetch
+from yarl import URL
+
+from sophon_hub import names
+from sophon_hub.rehearsal import make_ticket, take_ticket
 
 FIRST_LOOK_SECONDS = 0.05
 LAST_LOOK_SECONDS = 0.2
@@ -17,6 +20,7 @@ SLOWER = 1.05
 LOOKS_BETWEEN_LIFE_SIGNS = 10
 ANSWER_SECONDS = 5
 REHEARSAL_SECONDS = 15
+MOST_REDIRECTS = 8
 
 
 async def wait_for_answer(url: str, check_alive: Callable[[], Awaitable[None]]) -> None:
@@ -33,19 +37,36 @@ async def wait_for_answer(url: str, check_alive: Callable[[], Awaitable[None]]) 
         pause = min(pause * SLOWER, LAST_LOOK_SECONDS)
 
 
-async def rehearse(page: str, token: str) -> None:
-    """Open JupyterLab's page once, so that the first visitor does not wait for what is slow once.
+async def rehearse(page: str, hub: str, account: str) -> None:
+    """Enter a temporary lab once, so that no visitor waits for what is slow the first time.
 
-    Whether that works makes no difference. ``token`` is the server's own.
+    That is so in the lab and in a Hub that has just been started. Whether it works makes no
+    difference. ``page`` is JupyterLab's, at the lab itself; ``hub`` is where the Hub listens.
     """
-    with contextlib.suppress(ClientError, OSError, TimeoutError):
-        response = await fetch(
-            page,
-            headers={"Authorization": f"token {token}"},
-            raise_for_status=False,
-            timeout=ClientTimeout(total=REHEARSAL_SECONDS),
-        )
-        await response.read()
+    ticket = make_ticket(account)
+    origins = {True: URL(hub).origin(), False: URL(page).origin()}
+    cookies = {True: {names.ENTRY_COOKIE: ticket}, False: {}}
+    path = URL(page).relative()
+    try:
+        for _ in range(MOST_REDIRECTS):
+            at_hub = path.path.startswith(URL(hub).path)
+            response = await fetch(
+                str(origins[at_hub].join(path)),
+                headers={"Cookie": "; ".join(f"{k}={v}" for k, v in cookies[at_hub].items())},
+                raise_for_status=False,
+                allow_redirects=False,
+                timeout=ClientTimeout(total=REHEARSAL_SECONDS),
+            )
+            await response.read()
+            cookies[at_hub] |= {cookie.key: cookie.value for cookie in response.cookies.values()}
+            if "Location" not in response.headers:
+                return
+            location = URL(response.headers["Location"], encoded=True)
+            path = response.url.join(location).relative()
+    except (ClientError, OSError, TimeoutError, ValueError):
+        return
+    finally:
+        take_ticket(ticket)
 
 
 async def _answers(url: str) -> bool:

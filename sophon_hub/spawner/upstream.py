@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         """jupyterhub.spawner.Spawner."""
 
         log: logging.Logger
+        hub: Any
         user: Any
         server: Any
         orm_spawner: Any

@@ -18,6 +18,7 @@ from jupyterhub import apihandlers
 from visiting import SKELETON, TRY, Visit, VisitedHub, visited_hub
 
 from sophon_hub import names
+from sophon_hub.rehearsal import make_ticket, take_ticket
 from sophon_hub.web.routes import API_ROUTES, PAGE_ROUTES
 from tests.waiting import wait_for
 
@@ -175,7 +176,7 @@ def test_a_temporary_lab_has_little_of_everything_and_no_way_out(visit: Visit, d
     assert host["PidsLimit"] == 128
     assert host["CapDrop"] == ["ALL"]
     assert not found["Mounts"]
-    assert set(host["Tmpfs"]) == {"/tmp", "/home/jovyan"}
+    assert set(host["Tmpfs"]) == {"/tmp", "/var/tmp", "/home/jovyan"}
     reach = "import socket; socket.create_connection(('1.1.1.1', 53), 3)"
     code, said = run_in(container, "python3", "-c", reach)
     assert code != 0, said
@@ -247,6 +248,22 @@ def roles_of(hub: VisitedHub, name: str) -> set[str]:
     )
     with sqlite3.connect(f"file:{hub.data}/jupyterhub.sqlite?mode=ro", uri=True) as db:
         return {row[0] for row in db.execute(query, (name,))}
+
+
+def test_a_lab_that_waits_for_a_visitor_was_entered_once(hub: VisitedHub):
+    hub.wait_for_pool(1)
+    visit = hub.visit()  # who has not been in the lab so far
+    given = "SELECT count(*) FROM api_tokens WHERE client_id = ?"
+    with sqlite3.connect(f"file:{hub.data}/jupyterhub.sqlite?mode=ro", uri=True) as db:
+        assert db.execute(given, (f"jupyterhub-user-{visit.name}",)).fetchone() == (1,)
+    visit.leave()
+
+
+def test_a_ticket_for_a_rehearsal_is_for_one_lab_and_one_time():
+    ticket = make_ticket("tmp-one")
+    assert take_ticket("tmp-one") is None
+    assert take_ticket(ticket) == "tmp-one"
+    assert take_ticket(ticket) is None
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["ended", "killed"])

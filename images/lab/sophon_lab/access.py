@@ -9,8 +9,8 @@ from sophon_lab.messages import MessageHandler
 if TYPE_CHECKING:
     from sophon_lab.extension import SophonLab
 
-CHECK_SECONDS = 4.0
-"""Time between two questions about somebody who stays; with the answer's it is below five."""
+CHECK_SECONDS = 3.0
+"""Time between two questions about somebody who stays: below five also when much is going on."""
 
 
 class RevalidateHandler(MessageHandler):

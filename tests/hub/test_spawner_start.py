@@ -181,12 +181,13 @@ def test_an_image_that_is_not_offered_is_refused_with_its_name(lab: HubLab) -> N
     lab.start()
 
 
-def test_accounts_of_temporary_users_have_no_lab_yet(hub: HubProcess) -> None:
+def test_an_account_that_belongs_to_no_visit_has_no_lab(hub: HubProcess) -> None:
     hub.add_user("tmp-guest")
 
     answer = HubLab(hub, "tmp-guest", "", "").request_start()
 
-    assert answer.status_code == 403
+    assert answer.status_code == 404
+    assert "There is no such temporary lab." in answer.json()["message"]
 
 
 def test_a_lab_cannot_be_renamed_at_the_hub(lab: HubLab) -> None:

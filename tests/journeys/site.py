@@ -26,6 +26,7 @@ PEOPLE = {
     "grace": "Grace Hopper",
     "alan": "Alan Turing",
     "barbara": "Barbara Liskov",
+    "emmy": "Emmy Noether",
 }
 START_SECONDS = 90
 
@@ -259,7 +260,9 @@ def keep_going(page: Page) -> None:
         try:
             return goto(url, **options)
         except PlaywrightError as error:
-            if "ERR_NETWORK_CHANGED" not in error.message:
+            # the second is said when what was dropped is the page before
+            dropped = ("ERR_NETWORK_CHANGED", "chrome-error://")
+            if not any(sign in error.message for sign in dropped):
                 raise
             return goto(url, **options)
 

@@ -50,47 +50,47 @@ def test_a_student_gets_what_is_new_and_keeps_what_is_their_own(
     run_in(engine_client, teaching, f"{script} && echo 1,2 > ~/course/stars.csv")
     with site.browser_of(browser, "ada") as ada:
         publish_folder(ada, project)
-    student = site.api("barbara")
-    with site.browser_of(browser, "barbara") as barbara:
+    student = site.api("emmy")  # who has no lab in any other journey
+    with site.browser_of(browser, "emmy") as emmy:
         address = f"/services/sophon/projects/{project}/material"
-        barbara.goto(address)
-        expect(barbara.get_by_text("Start it once")).to_be_visible()
-        keep_picture(barbara, "material-no-home")
-        barbara.get_by_role("button", name="Bring it whenever my lab starts").click()
-        expect(barbara.get_by_role("button", name="Do not bring it")).to_be_visible()
+        emmy.goto(address)
+        expect(emmy.get_by_text("Start it once")).to_be_visible()
+        keep_picture(emmy, "material-no-home")
+        emmy.get_by_role("button", name="Bring it whenever my lab starts").click()
+        expect(emmy.get_by_role("button", name="Do not bring it")).to_be_visible()
         student.start("me/lab")
-        expect(barbara.get_by_role("heading", name="Added")).to_be_visible(timeout=SLOW)
-        keep_picture(barbara, "material-added")
+        expect(emmy.get_by_role("heading", name="Added")).to_be_visible(timeout=SLOW)
+        keep_picture(emmy, "material-added")
         assert run_in(engine_client, own, f"cat ~/{project}/week1/sheet.ipynb") == "task\n"
         run_in(engine_client, own, f"echo solved > ~/{project}/week1/sheet.ipynb")
 
         script = "echo 'task, corrected' > ~/course/week1/sheet.ipynb"
         run_in(engine_client, teaching, f"{script} && echo 3,4 > ~/course/stars.csv")
         owner.expect(202, "POST", f"projects/{project}/material/publish")
-        expect(barbara.get_by_text("There is a newer version")).to_be_visible(timeout=SLOW)
-        barbara.get_by_role("button", name="Get material").click()
-        expect(barbara.get_by_role("heading", name="Changed by you")).to_be_visible(timeout=SLOW)
-        expect(barbara.get_by_role("heading", name="Updated")).to_be_visible()
-        keep_picture(barbara, "material-conflict")
-        barbara.set_viewport_size(PHONE)  # type: ignore[arg-type]
-        assert barbara.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-        keep_picture(barbara, "material-conflict-phone")
+        expect(emmy.get_by_text("There is a newer version")).to_be_visible(timeout=SLOW)
+        emmy.get_by_role("button", name="Get material").click()
+        expect(emmy.get_by_role("heading", name="Changed by you")).to_be_visible(timeout=SLOW)
+        expect(emmy.get_by_role("heading", name="Updated")).to_be_visible()
+        keep_picture(emmy, "material-conflict")
+        emmy.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        assert emmy.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        keep_picture(emmy, "material-conflict-phone")
         seen = f"cd ~/{project} && cat week1/sheet.ipynb week1/sheet.new-*.ipynb stars.csv"
         assert run_in(engine_client, own, seen) == "solved\ntask, corrected\n3,4\n"
 
-        barbara.get_by_role("button", name="Get a fresh copy").click()
-        expect(barbara.get_by_role("heading", name="Fresh copies")).to_be_visible(timeout=SLOW)
+        emmy.get_by_role("button", name="Get a fresh copy").click()
+        expect(emmy.get_by_role("heading", name="Fresh copies")).to_be_visible(timeout=SLOW)
         seen = f"cd ~/{project} && cat week1/sheet.ipynb week1/sheet.mine-*.ipynb"
         assert run_in(engine_client, own, seen) == "task, corrected\nsolved\n"
-        barbara.get_by_role("button", name="Undo").click()
-        expect(barbara.get_by_role("heading", name="As before")).to_be_visible(timeout=SLOW)
-        keep_picture(barbara, "material-undone")
+        emmy.get_by_role("button", name="Undo").click()
+        expect(emmy.get_by_role("heading", name="As before")).to_be_visible(timeout=SLOW)
+        keep_picture(emmy, "material-undone")
         assert run_in(
             engine_client, own, f"cd ~/{project} && find . -type f | sort && cat */*"
         ) == ("./stars.csv\n./week1/sheet.ipynb\nsolved\n")
         student.stop("me/lab")
         wait_for(lambda: student.lab_state("me/lab") == "stopped", "the lab to be stopped")
         # also while the lab is stopped
-        barbara.get_by_role("button", name="Get material").click()
-        expect(barbara.get_by_role("heading", name="Updated")).to_be_visible(timeout=SLOW)
+        emmy.get_by_role("button", name="Get material").click()
+        expect(emmy.get_by_role("heading", name="Updated")).to_be_visible(timeout=SLOW)
     owner.stop(workplace.lab)

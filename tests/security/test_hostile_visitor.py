@@ -237,7 +237,7 @@ def test_whether_something_hidden_is_there_takes_no_other_time(scene: Scene) -> 
 def test_a_stopped_lab_cannot_be_told_from_none_but_a_running_one_can(scene: Scene) -> None:
     """Whoever guesses both names of a running lab sees that it runs, and no more."""
     scene.ada.expect(201, "POST", f"projects/{PROJECT}/labs", json={"name": "stopped"})
-    stranger, guest = scene.browser("alan"), requests.Session()
+    stranger, guest = scene.browser("barbara"), requests.Session()
 
     def seen(browser: requests.Session, lab: str, project: str = PROJECT) -> tuple[int, str]:
         address = f"{scene.site.url}/user/project-{project}/{lab}/lab"

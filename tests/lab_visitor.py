@@ -1,6 +1,5 @@
 """Somebody in a lab without a browser: pages, the REST API, and sockets of every kind."""
 
-import ssl
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from requests.cookies import get_cookie_header
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
+from tests.tls import client_context
 from tests.waiting import wait_for
 
 NOTEBOOK = "shared.ipynb"
@@ -53,7 +53,7 @@ class Visitor:
         url = self.url.replace("http", "ws", 1) + path
         headers = {"Cookie": self.cookie_header(), "Sec-Fetch-Mode": "websocket"}
         trust = self.browser.verify
-        tls = ssl.create_default_context(cafile=trust) if isinstance(trust, str) else None
+        tls = client_context(trust) if isinstance(trust, str) else None
         return self._open.enter_context(
             connect(url, additional_headers=headers, ssl=tls, open_timeout=PATIENCE, max_size=None)
         )

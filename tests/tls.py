@@ -1,6 +1,7 @@
 """Certificates for tests, and names that lead to this machine."""
 
 import socket
+import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,17 @@ CHROMIUM_RESOLVES = (
     f"--host-resolver-rules=MAP {DOMAIN} 127.0.0.1, MAP *.{DOMAIN} 127.0.0.1,"
     f" MAP {OTHER_DOMAIN} 127.0.0.1"
 )
+
+
+def client_context(certificate: Path | str) -> ssl.SSLContext:
+    """TLS for clients in which one thread reads while another one writes, such as WebSockets'.
+
+    With TLS 1.3 the server sends tickets just when the first request is written, and OpenSSL may
+    then lose the request: its objects are for one thread at a time.
+    """
+    context = ssl.create_default_context(cafile=certificate)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 def write_certificate(directory: Path) -> tuple[Path, Path]:

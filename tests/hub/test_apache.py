@@ -40,6 +40,7 @@ from signing_on import SECRET, ask, name_of
 from upstreams import MEBIBYTE, echo, echo_of_sockets
 from websockets.sync.client import connect
 
+from tests.tls import client_context
 from tests.waiting import free_port, wait_for
 
 pytestmark = pytest.mark.hub
@@ -257,7 +258,8 @@ def test_file_names_arrive_as_they_are(apache: RunningApache, file: str) -> None
 def socket_of_a_lab(apache: RunningApache, *headers: tuple[str, str]) -> Iterator[Any]:
     """An open WebSocket, as kernels have them, and what its request looked like."""
     url = apache.url.replace("https", "wss") + "/user/socket/kernel"
-    with connect(url, ssl=apache.tls, additional_headers=headers, proxy=None) as opened:
+    tls = client_context(apache.certificate)
+    with connect(url, ssl=tls, additional_headers=headers, proxy=None) as opened:
         yield opened, json.loads(opened.recv(10))
 
 

@@ -6,7 +6,6 @@ import contextlib
 import datetime
 import ipaddress
 import os
-import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +25,7 @@ from tests.hub.running import free_ports
 from tests.images.building import run_build
 from tests.images.lab_container import docker
 from tests.journeys.site import REPOSITORY, Api, Site
+from tests.tls import client_context
 from tests.waiting import free_port, wait_for
 
 pytestmark = [pytest.mark.docker, pytest.mark.hub]
@@ -170,7 +170,7 @@ def test_a_lab_works_through_tls_also_its_sockets_and_odd_file_names(
 
     request = requests.Request("GET", f"{visit.url}/api/events/subscribe")
     cookies = visit.session.prepare_request(request).headers["Cookie"]
-    trusted = ssl.create_default_context(cafile=str(site.certificate))
+    trusted = client_context(site.certificate)
     with connect(
         f"{visit.url.replace('https', 'wss', 1)}/api/events/subscribe",
         ssl=trusted,

@@ -55,6 +55,14 @@ LOCKED_DOORS = {
     "ada": {"unlock"},
     "root": {"unlock"},
 }
+LOCKED_RUNNING_DOORS = {
+    "guest": set(),
+    "barbara": set(),
+    "alan": {"open"},
+    "grace": {"open", "stop", "edit", "unlock", "datasets", "publish"},
+    "ada": {"open", "unlock"},
+    "root": {"open", "unlock"},
+}
 PEOPLE_DOORS = {
     "barbara": set(),
     "alan": set(),
@@ -78,6 +86,7 @@ ON_PAGES = [
     ("projects/public-work/labs/bench", LAB_DOORS, world.as_it_is),
     ("projects/public-work/labs/bench", RUNNING_DOORS, world.running),
     ("projects/public-work/labs/bench", LOCKED_DOORS, world.locked_by_grace),
+    ("projects/public-work/labs/bench", LOCKED_RUNNING_DOORS, world.running_and_locked_by_grace),
     ("groups/public/people", PEOPLE_DOORS, world.as_it_is),
     ("projects/public-work/labs/bench", RESTORE_DOORS, world.lab_in_trash),
     ("datasets/public-data", DATASET_DOORS, world.as_it_is),

@@ -42,6 +42,9 @@ _VALUES: dict[str, Callable[[Any], str]] = {
 }
 
 
+_BECAUSE = {"sign-on": ", as the sign-on says", "account": ", as the account is gone"}
+
+
 def _changes(detail: Detail) -> str:
     """Which fields were changed from what to what; long texts only by name."""
     before, after = detail.get("before") or {}, detail.get("after") or {}
@@ -86,7 +89,16 @@ def _cancelled(noun: str, detail: Detail) -> str:
 
 
 def _because(detail: Detail) -> str:
-    return ", as the sign-on says" if detail.get("source") == "sign-on" else ""
+    return _BECAUSE.get(detail.get("source", ""), "")
+
+
+def _passed(detail: Detail) -> str:
+    heir, former = detail.get("username"), detail.get("former")
+    return f"made {heir} the owner: the account of {former}, the last one, is gone"
+
+
+def _deserted(detail: Detail) -> str:
+    return f"left the group without people: the account of {detail.get('username')} is gone"
 
 
 def _material(detail: Detail) -> str:
@@ -107,6 +119,8 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "group:leave": lambda _: "left the group",
     "group:delete": lambda _: "moved the group to the trash",
     "group:restore": lambda _: "took the group out of the trash",
+    "group:pass": _passed,
+    "group:deserted": _deserted,
     "member:add": _member,
     "member:change": _member,
     "member:remove": _removed,
@@ -198,10 +212,16 @@ def line(event: AuditEvent) -> Values:
 
 
 def notices(session: Session, actor: Actor, group_id: int | None = None) -> list[Values]:
-    """What came back from the trash unasked, for owners: in a group, or in all of theirs."""
+    """What the hub did unasked: in a group, or in all that the actor owns or administers."""
     since = clock.utcnow() - NOTICE
-    found = events.list_cancelled(session, actor, since, group_id)
-    return [{**line(event), "subject": event.subject} for event in found]
+    return [_notice(event) for event in events.list_notices(session, actor, since, group_id)]
+
+
+def _notice(event: AuditEvent) -> Values:
+    shown = {**line(event), "subject": event.subject}
+    if event.action in events.PASSED:
+        shown |= {"address": f"groups/{event.subject}", "passed": True}
+    return shown
 
 
 class GroupEventsPage(PageHandler):

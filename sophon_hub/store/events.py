@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from sophon_hub.models import AuditEvent, MemberRole, ResearchGroup, ResearchProject
@@ -30,18 +30,23 @@ def list_events(
     )
 
 
-def list_cancelled(
+PASSED = ("group:pass", "group:deserted")
+"""What became of groups whose last owner's account is gone; administrators are told, too."""
+
+
+def list_notices(
     session: Session, actor: Actor, since: datetime, group_id: int | None = None
 ) -> Sequence[AuditEvent]:
-    """Deletions in the actor's own groups, or in one of them, that were cancelled; newest first."""
-    owned = actor.group_ids(MemberRole.OWNER)
+    """What the hub did unasked in the actor's own groups, or in one of them; newest first.
+
+    Deletions that were cancelled, and groups that passed to others: of these administrators hear
+    wherever it was.
+    """
+    owned = AuditEvent.group_id.in_(sorted(actor.group_ids(MemberRole.OWNER)))
+    cancelled = AuditEvent.action.in_([f"{kind}:delete-cancelled" for kind in Kind])
+    passed = AuditEvent.action.in_(PASSED)
+    told = or_(and_(cancelled, owned), passed if actor.is_admin else and_(passed, owned))
+    query = select(AuditEvent).where(told, AuditEvent.at > since)
     if group_id is not None:
-        owned &= {group_id}
-    if not owned:
-        return []
-    query = select(AuditEvent).where(
-        AuditEvent.group_id.in_(sorted(owned)),
-        AuditEvent.action.in_([f"{kind}:delete-cancelled" for kind in Kind]),
-        AuditEvent.at > since,
-    )
+        query = query.where(AuditEvent.group_id == group_id)
     return session.scalars(query.order_by(AuditEvent.id.desc()).limit(MOST_NOTICES)).all()

@@ -123,3 +123,11 @@ def system_labs_by_server(
         (names.account_name(lab.project.slug), lab.slug): lab for lab in session.scalars(query)
     }
     return {key: lab for key, lab in found.items() if key in servers}
+
+
+def lock_labs_locked_by(session: Session, person_id: int) -> Sequence[Lab]:
+    """Take the rows of the labs that somebody has locked; project and locker are loaded."""
+    by_person = Lab.locked_by_id == person_id
+    relations = (joinedload(Lab.project), joinedload(Lab.locked_by))
+    session.scalars(select(Lab).where(by_person).options(*relations)).all()
+    return lock_rows(session, Lab, by_person)

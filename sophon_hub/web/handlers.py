@@ -145,7 +145,9 @@ class BaseHandler(HubOAuthenticated, RequestHandler):
             now=clock.utcnow(),
         )
         if actor is None:
+            # what was remembered may be of an account that is gone by now
             self.portal.known_people.clear()
+            self.hub_auth.cache.clear()
             raise Unavailable("Your account is just being set up; please try again.", 1)
         return actor
 

@@ -572,6 +572,8 @@ HELPERS = {
     "keeping.note_kept",
     "personal.begin_start",  # a part of the actions that start one
     "labs.check_unlocked",
+    "labs.lift_lock",
+    "departures.settle_person",  # the hub itself acts; tests/actions/test_departures.py
     "claims.apply_claims",  # the hub itself acts; tests/actions/test_claims.py
     "groups.check_owner_stays",
     "groups.drop_request",

@@ -138,7 +138,7 @@ class LabPage(LabBase):
         await self._do(
             project, slug, lambda session, actor, lab: actions.lock_lab(session, actor, lab, form)
         )
-        self.say("The lab is locked. Only you can start, stop, change or open it now.")
+        self.say("The lab is locked. Only you can start, stop or change it now; others can watch.")
         self.go_on("projects", project, "labs", slug)
 
     async def _unlock(self, project: str, slug: str) -> None:

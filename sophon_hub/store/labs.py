@@ -58,6 +58,13 @@ def lock(session: Session, lab: Lab) -> None:
     session.refresh(lab, ["locked_by"])
 
 
+def list_running_labs(session: Session, project: ResearchProject) -> Sequence[Lab]:
+    """Labs of a project that have a server, by name; who asks sees the project."""
+    running = Lab.state.in_([state for state in LabState if state.has_server])
+    query = select(Lab).where(Lab.project_id == project.id, running, Lab.deleted_at.is_(None))
+    return session.scalars(query.order_by(Lab.name, Lab.id)).all()
+
+
 def list_active_labs(session: Session, actor: Actor) -> Sequence[Lab]:
     """Labs of the actor's own groups that are not stopped, for the home page."""
     query = _labs(actor).where(

@@ -20,6 +20,7 @@ from sophon_hub.worker import (
     disk,
     labs,
     lessons,
+    locks,
     materials,
     personal,
     reconcile,
@@ -44,6 +45,7 @@ Handler = Callable[[Context, int], Awaitable[None]]
 
 HANDLERS: dict[str, tuple[Handler, str]] = {
     "sync_group": (trash.follow_group, "group_id"),
+    "sync_lock": (locks.sync_lock, "lab_id"),
     "apply_claims": (claims.apply, "person_id"),
     "start_lab": (labs.start_lab, "lab_id"),
     "stop_lab": (labs.stop_lab, "lab_id"),

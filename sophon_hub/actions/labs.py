@@ -42,6 +42,7 @@ def create_lab(
         name=form.name,
         image=image,
         internet=form.internet,
+        restart_on_removal=form.restart_on_removal,
         cpu_limit=form.cpu_limit,
         memory_limit=form.memory_limit,
         state=LabState.STOPPED,
@@ -75,7 +76,7 @@ def check_unlocked(actor: Actor, lab: Lab) -> None:
 
 
 def edit_lab(session: Session, actor: Actor, lab: Lab, form: LabChanges, settings: Sophon) -> Lab:
-    """Change a lab. All but the name takes effect at the next start."""
+    """Change a lab. What decides how it runs takes effect at the next start."""
     store.lock(session, lab)
     require(actor, Permission.LAB_EDIT, lab)
     check_unlocked(actor, lab)

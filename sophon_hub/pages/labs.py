@@ -223,6 +223,7 @@ class EditLabPage(LabBase):
             "name": lab.name,
             "image": lab.image,
             "internet": "true" if lab.internet else "",
+            "restart_on_removal": "true" if lab.restart_on_removal else "",
             "cpu_limit": "" if lab.cpu_limit is None else f"{lab.cpu_limit:g}",
             "memory_limit": memory(lab.memory_limit),
         }

@@ -96,6 +96,22 @@ def system_labs_of(
     return session.scalars(select(Lab).where(of_projects).order_by(Lab.id)).all()
 
 
+def system_to_restart(session: Session, group: str) -> list[Lab]:
+    """Running labs of a research group (slug) that restart when somebody loses access; locked."""
+    query = (
+        select(Lab)
+        .join(Lab.project)
+        .join(ResearchProject.group)
+        .options(contains_eager(Lab.project).contains_eager(ResearchProject.group))
+        .where(ResearchGroup.slug == group, Lab.restart_on_removal)
+        .order_by(Lab.id)
+    )
+    found = session.scalars(query).all()
+    for lab in found:
+        session.refresh(lab, ["state"], with_for_update=True)
+    return [lab for lab in found if lab.state is LabState.RUNNING]
+
+
 def system_labs_with_servers(session: Session) -> Sequence[Lab]:
     """Labs that have, or should have, a server at the Hub; for the reconcile pass."""
     query = (

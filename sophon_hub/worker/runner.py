@@ -25,6 +25,7 @@ from sophon_hub.worker import (
     materials,
     personal,
     reconcile,
+    restart,
     trash,
 )
 from sophon_hub.worker.context import Context
@@ -50,6 +51,7 @@ HANDLERS: dict[str, tuple[Handler, str]] = {
     "settle_person": (departures.settle, "person_id"),
     "start_lab": (labs.start_lab, "lab_id"),
     "stop_lab": (labs.stop_lab, "lab_id"),
+    "restart_lab": (restart.restart_lab, "lab_id"),
     "start_personal": (personal.start_personal, "personal_id"),
     "stop_personal": (personal.stop_personal, "personal_id"),
     "empty_trash": (disk.empty_trash, "personal_id"),

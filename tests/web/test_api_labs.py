@@ -40,6 +40,7 @@ async def test_a_lab_is_made_with_its_defaults_and_stopped(busy_site: Site):
         "locked_by": None,
         "lock_reason": "",
         "internet": True,
+        "restart_on_removal": False,
         "cpu_limit": 2.0,
         "memory_limit": 2 * GIB,
         "last_activity": None,

@@ -90,6 +90,10 @@ def _cancelled(noun: str, detail: Detail) -> str:
     return f"kept the {noun}: {detail.get('username')}, who had deleted it, is no longer an owner"
 
 
+def _looked(noun: str, _: Detail) -> str:
+    return f"looked at the private {noun}, as an administrator"
+
+
 def _because(detail: Detail) -> str:
     return _BECAUSE.get(detail.get("source", ""), "")
 
@@ -156,6 +160,7 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "material:set": _material,
     "material:publish": lambda _: "published the material anew",
     "material:remove": lambda _: "took the material from the project",
+    **{f"{noun}:look": partial(_looked, noun) for noun in Kind},
     "lab:restore": lambda _: "took the lab out of the trash",
     **{
         f"{noun}:{verb}": write
@@ -239,7 +244,7 @@ class GroupEventsPage(PageHandler):
         def work(session: Session, actor: Actor) -> Values:
             group = groups.get_group(session, actor, slug)
             require(actor, Permission.EVENTS_SEE, group)
-            page = events.list_events(session, group, paging)
+            page = events.list_events(session, actor, group, paging)
             lines = [line(event) for event in page.items]
             return {"group": group_brief(group), "page": present.listing(page, lines)}
 
@@ -258,7 +263,7 @@ class ProjectEventsPage(PageHandler):
         def work(session: Session, actor: Actor) -> Values:
             project = projects.get_project(session, actor, slug)
             require(actor, Permission.EVENTS_SEE, project)
-            page = events.list_events(session, project, paging)
+            page = events.list_events(session, actor, project, paging)
             return {
                 "project": {"slug": project.slug, "name": project.name},
                 "group": group_brief(project.group),

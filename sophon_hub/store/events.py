@@ -7,21 +7,31 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from sophon_hub.models import AuditEvent, MemberRole, ResearchGroup, ResearchProject
-from sophon_hub.policy.actor import Actor
+from sophon_hub.policy.actor import Actor, Standing
 from sophon_hub.store.paging import Page, Paging, fetch_page
 from sophon_hub.store.trash import Kind
 
 MOST_NOTICES = 5
+LOOKS = ("group:look", "project:look", "lab:look", "dataset:look")
 
 
 def list_events(
-    session: Session, subject: ResearchGroup | ResearchProject, paging: Paging
+    session: Session, actor: Actor, subject: ResearchGroup | ResearchProject, paging: Paging
 ) -> Page[AuditEvent]:
-    """What happened in a research group or project, newest first."""
-    column = AuditEvent.group_id if isinstance(subject, ResearchGroup) else AuditEvent.project_id
+    """What happened in a research group or project, newest first.
+
+    That administrators looked at something is for owners to know.
+    """
+    if isinstance(subject, ResearchGroup):
+        group_id, here = subject.id, AuditEvent.group_id == subject.id
+    else:
+        group_id, here = subject.group_id, AuditEvent.project_id == subject.id
+    query = select(AuditEvent).where(here)
+    if actor.standing_in(group_id) < Standing.OWNER:
+        query = query.where(AuditEvent.action.not_in(LOOKS))
     return fetch_page(
         session,
-        select(AuditEvent).where(column == subject.id),
+        query,
         AuditEvent.id,
         paging,
         lambda row: row[0],

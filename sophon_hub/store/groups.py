@@ -21,6 +21,7 @@ from sophon_hub.models import (
 )
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.visibility import visible_groups, visible_projects
+from sophon_hub.store.looks import note_look
 from sophon_hub.store.paging import Page, Paging, fetch_page, matches
 
 
@@ -97,6 +98,7 @@ def get_group(session: Session, actor: Actor, slug: str) -> ResearchGroup:
     )
     if group is None:
         raise NotFound
+    note_look(session, actor, group)
     return group
 
 
@@ -107,6 +109,7 @@ def get_summary(session: Session, actor: Actor, slug: str, now: datetime) -> Gro
     row = session.execute(_summaries(actor, now).where(ResearchGroup.slug == slug)).first()
     if row is None:
         raise NotFound
+    note_look(session, actor, row[0])
     return GroupSummary(row[0], row[1], row[2])
 
 

@@ -12,6 +12,7 @@ from sophon_hub.models import Lab, LabState, ResearchGroup, ResearchProject
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.visibility import visible_labs
 from sophon_hub.store.locking import lock_rows
+from sophon_hub.store.looks import note_look
 from sophon_hub.store.paging import Page, Paging, fetch_page
 
 
@@ -46,6 +47,7 @@ def get_lab(session: Session, actor: Actor, project: str, slug: str) -> Lab:
     lab = session.scalar(_labs(actor).where(ResearchProject.slug == project, Lab.slug == slug))
     if lab is None:
         raise NotFound
+    note_look(session, actor, lab)
     return lab
 
 

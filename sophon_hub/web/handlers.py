@@ -11,11 +11,13 @@ from tornado.httputil import HTTPInputError, parse_body_arguments
 from tornado.web import RequestHandler, stream_request_body
 
 from sophon_hub import clock
+from sophon_hub.actions.looks import Look, look_at, record_looks
 from sophon_hub.actions.people import note_person
 from sophon_hub.errors import Invalid, SophonError, Unavailable
 from sophon_hub.policy.actor import Actor
 from sophon_hub.store import people
 from sophon_hub.store.engine import Session
+from sophon_hub.store.looks import noted_looks
 from sophon_hub.store.paging import DEFAULT_LIMIT, Paging
 from sophon_hub.web import security
 from sophon_hub.web.body import BadBody, BoundedBody
@@ -110,10 +112,31 @@ class BaseHandler(HubOAuthenticated, RequestHandler):
         return self._caller
 
     async def read(self, work: Work[T]) -> T:
-        """Run ``work(session, actor)`` without writing."""
+        """Run ``work(session, actor)`` without writing.
+
+        What an administrator has seen of private things is written down before it is shown.
+        """
         caller = await self.caller()
         await self._remember(caller)
-        return await self.portal.read(lambda session: work(session, self._actor(session, caller)))
+
+        def run(session: Session) -> tuple[T, Actor, list[Look]]:
+            actor = self._actor(session, caller)
+            found = work(session, actor)
+            return found, actor, [look_at(actor, seen) for seen in noted_looks(session)]
+
+        found, actor, looks = await self.portal.read(run)
+        if not self.is_look:
+            return found
+        new = self.portal.looks.new(actor.person_id, looks)
+        if new:
+            await self.portal.write(lambda session: record_looks(session, actor, new))
+        self.portal.looks.remember(actor.person_id, looks)
+        return found
+
+    @property
+    def is_look(self) -> bool:
+        """Whether what is read is read to be shown; a page also shows forms that come back."""
+        return self.via == "page" or self.request.method in ("GET", "HEAD")
 
     async def act(self, work: Work[T]) -> T:
         """Run ``work(session, actor)`` in one transaction; the actor's rights are read in it."""

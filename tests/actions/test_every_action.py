@@ -573,6 +573,8 @@ HELPERS = {
     "personal.begin_start",  # a part of the actions that start one
     "labs.check_unlocked",
     "labs.lift_lock",
+    "looks.look_at",
+    "looks.record_looks",  # nobody asks for it: tests/web/test_looks.py
     "departures.settle_person",  # the hub itself acts; tests/actions/test_departures.py
     "claims.apply_claims",  # the hub itself acts; tests/actions/test_claims.py
     "groups.check_owner_stays",

@@ -30,6 +30,7 @@ from sophon_hub.settings import Sophon
 from sophon_hub.store import schema
 from sophon_hub.store.engine import make_engine, writing
 from sophon_hub.web.app import make_app, make_portal
+from sophon_hub.web.looks import RecentLooks
 from sophon_hub.web.portal import Portal
 from tests.web import world
 from tests.web.contract import Contract
@@ -192,6 +193,7 @@ class Site:
         """Start again with another database."""
         self.portal.engine = engine
         self.portal.known_people.clear()
+        self.portal.looks = RecentLooks()
         self.portal.hub_auth.cache.clear()
         self.hub.reset()
 

@@ -138,6 +138,11 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "project:edit": _changes,
     "project:delete": lambda _: "moved the project to the trash",
     "project:restore": lambda _: "took the project out of the trash",
+    "person:sign-in": lambda _: "signed in",
+    "person:sign-out": lambda _: "signed out",
+    "person:refuse": lambda detail: f"refused a sign-in{_reason(detail)}",
+    "person:delete": lambda _: "was told that the account is deleted",
+    "person:rename": lambda detail: f"was told that the account {detail.get('before')} is renamed",
     "lab:create": lambda _: "created the lab",
     "lab:edit": _changes,
     "lab:start": lambda _: "started the lab",
@@ -145,7 +150,9 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "lab:halt": lambda detail: f"stopped the lab{_reason(detail)}",
     "lab:restart": lambda _: "restarted the lab, since somebody lost the right to work in it",
     "lab:empty-trash": lambda _: "emptied the trash of the lab",
-    "lab:open": lambda _: "opened the lab",
+    "lab:open": lambda detail: (
+        "opened the lab to watch" if detail.get("mode") == "watch" else "opened the lab"
+    ),
     "lab:lock": lambda detail: f"locked the lab{_reason(detail)}",
     "lab:unlock": lambda _: "unlocked the lab",
     "lab:delete": lambda _: "moved the lab to the trash",

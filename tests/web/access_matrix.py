@@ -114,6 +114,8 @@ MATRIX: dict[str, Case] = {
     # no software of this hub brings lessons
     "POST /me/lab/lessons/{lesson}": everywhere((401, 409, 409, 409, 409, 409), path="me/lab/lessons/heat-map"),
     "POST /me/lab/empty-trash": everywhere((401, 202, 202, 202, 202, 202), event="personal:empty-trash"),
+    "GET /me/entries": everywhere(   (401, 200, 200, 200, 200, 200)),
+    "GET /events": everywhere(       (401, 403, 403, 403, 403, 200)),
     "GET /users": everywhere(        (401, 200, 200, 200, 200, 200), path="users?q=bar"),
     "GET /images": everywhere(       (200, 200, 200, 200, 200, 200)),
     "GET /temporary": everywhere(    (200, 200, 200, 200, 200, 200)),

@@ -31,6 +31,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_audit_events_group_id", "audit_events", ["group_id", "id"])
     op.create_index("ix_audit_events_project_id", "audit_events", ["project_id", "id"])
+    op.create_index("ix_audit_events_actor", "audit_events", ["actor", "id"])
+    op.create_index("ix_audit_events_action", "audit_events", ["action", "id"])
 
     op.create_table(
         "audit_chain",
@@ -630,6 +632,8 @@ def downgrade() -> None:
     op.drop_table("jobs")
     op.drop_table("instance")
     op.drop_table("idempotency_keys")
+    op.drop_index("ix_audit_events_action", "audit_events")
+    op.drop_index("ix_audit_events_actor", "audit_events")
     op.drop_index("ix_audit_events_project_id", "audit_events")
     op.drop_index("ix_audit_events_group_id", "audit_events")
 

@@ -212,6 +212,8 @@ def delete_lab(session: Session, actor: Actor, lab: Lab) -> None:
 
 def restore_lab(session: Session, actor: Actor, lab: Lab) -> Lab:
     """Take a lab out of the trash."""
+    # whoever deletes the project at this moment has both rows
+    project_store.lock(session, lab.project)
     store.lock(session, lab)
     require(actor, Permission.LAB_DELETE, lab)
     if not lab.deleted_at:

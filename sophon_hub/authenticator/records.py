@@ -4,7 +4,7 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from sophon_hub import audit, jobs
-from sophon_hub.authenticator.attempts import Attempt, EventBudget
+from sophon_hub.authenticator.attempts import Attempt
 from sophon_hub.clock import utcnow
 from sophon_hub.errors import Conflict
 from sophon_hub.models import Person
@@ -23,7 +23,7 @@ class SignInRecords:
     def __init__(self, engine: Engine, how: str) -> None:
         self.engine = engine
         self.how = how
-        self._budget = EventBudget()
+        self._budget = audit.EventBudget()
 
     def accepted(
         self, username: str, display_name: str | None, groups: dict[str, str] | None, *, admin: bool

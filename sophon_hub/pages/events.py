@@ -90,6 +90,10 @@ def _cancelled(noun: str, detail: Detail) -> str:
     return f"kept the {noun}: {detail.get('username')}, who had deleted it, is no longer an owner"
 
 
+def _denied(detail: Detail) -> str:
+    return f"was refused “{detail.get('permission')}”"
+
+
 def _looked(noun: str, _: Detail) -> str:
     return f"looked at the private {noun}, as an administrator"
 
@@ -168,6 +172,7 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "material:publish": lambda _: "published the material anew",
     "material:remove": lambda _: "took the material from the project",
     **{f"{noun}:look": partial(_looked, noun) for noun in Kind},
+    **{f"{noun}:deny": _denied for noun in Kind},
     "lab:restore": lambda _: "took the lab out of the trash",
     **{
         f"{noun}:{verb}": write

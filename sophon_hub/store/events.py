@@ -18,7 +18,8 @@ from sophon_hub.store.trash import Kind
 
 MOST_NOTICES = 5
 ENTRY = "lab:open"
-LOOKS = ("group:look", "project:look", "lab:look", "dataset:look")
+FOR_OWNERS = tuple(f"{kind}:{verb}" for kind in Kind for verb in ("look", "deny"))
+"""Looks of administrators at private things, and what was refused to whom."""
 
 
 def list_events(
@@ -26,7 +27,7 @@ def list_events(
 ) -> Page[AuditEvent]:
     """What happened in a research group or project, newest first.
 
-    That administrators looked at something is for owners to know.
+    That administrators looked at something, and what was refused, is for owners to know.
     """
     if isinstance(subject, ResearchGroup):
         group_id, here = subject.id, AuditEvent.group_id == subject.id
@@ -34,7 +35,7 @@ def list_events(
         group_id, here = subject.group_id, AuditEvent.project_id == subject.id
     query = select(AuditEvent).where(here)
     if actor.standing_in(group_id) < Standing.OWNER:
-        query = query.where(AuditEvent.action.not_in(LOOKS))
+        query = query.where(AuditEvent.action.not_in(FOR_OWNERS))
     return _newest_first(session, query, paging)
 
 

@@ -573,8 +573,10 @@ HELPERS = {
     "personal.begin_start",  # a part of the actions that start one
     "labs.check_unlocked",
     "labs.lift_lock",
-    "looks.look_at",
-    "looks.record_looks",  # nobody asks for it: tests/web/test_looks.py
+    "noticed.look_at",  # nobody asks for these: tests/web/test_looks.py, test_refusals.py
+    "noticed.record_looks",
+    "noticed.record_refusal",
+    "noticed.refusal_of",
     "departures.settle_person",  # the hub itself acts; tests/actions/test_departures.py
     "claims.apply_claims",  # the hub itself acts; tests/actions/test_claims.py
     "groups.check_owner_stays",

@@ -25,6 +25,7 @@ from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application, create_signed_value
 
+from sophon_hub.audit import EventBudget
 from sophon_hub.models import AuditEvent
 from sophon_hub.settings import Sophon
 from sophon_hub.store import schema
@@ -194,6 +195,7 @@ class Site:
         self.portal.engine = engine
         self.portal.known_people.clear()
         self.portal.looks = RecentLooks()
+        self.portal.refusals = EventBudget()
         self.portal.hub_auth.cache.clear()
         self.hub.reset()
 

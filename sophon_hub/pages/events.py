@@ -95,6 +95,10 @@ def _material(detail: Detail) -> str:
     return f"published {what} {after.get('location')} as material"
 
 
+def _visitors(detail: Detail) -> str:
+    return "let visitors try the material" + ("" if detail.get("after") else " no longer")
+
+
 def _reason(detail: Detail) -> str:
     return f": {detail['reason']}" if detail.get("reason") else ""
 
@@ -138,6 +142,7 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "dataset:restore": lambda _: "took the dataset out of the trash",
     "material:set": _material,
     "material:publish": lambda _: "published the material anew",
+    "material:visitors": _visitors,
     "material:remove": lambda _: "took the material from the project",
     "lab:restore": lambda _: "took the lab out of the trash",
     **{

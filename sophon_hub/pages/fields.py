@@ -78,6 +78,7 @@ _CONVERTERS: dict[str, Callable[[str], Any]] = {
     "clean_up": _flag,
     "use_image": _flag,
     "on_start": _flag,
+    "for_visitors": _flag,
 }
 _EMPTY_IS_NONE = frozenset({"cpu_limit", "memory_limit", "expires_at"})
 _EMPTY_IS_MISSING = frozenset({"slug", "image", "visibility", "access", "role", "kind"})

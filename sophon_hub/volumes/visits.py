@@ -1,4 +1,7 @@
-"""What visitors made: copied from the memory of a temporary lab into a home that stays."""
+"""Files of visitors: what they made, into a home that stays; what they try, into their lab.
+
+The home of a temporary lab is memory of its container: only what runs in there can use it.
+"""
 
 import contextlib
 import tempfile

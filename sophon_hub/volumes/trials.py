@@ -1,6 +1,7 @@
 """What visitors try: a version of a project's material, copied into the memory of their lab.
 
-The version's volume is read where it is, and never mounted into the lab of a visitor.
+The version's volume is read where it is, and never mounted into the lab of a visitor. The home of
+that is memory of the container, which only what runs in there can use.
 """
 
 import contextlib

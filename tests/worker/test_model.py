@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -425,6 +425,9 @@ class Hub(RuleBasedStateMachine):
                 for project, (group, _, _, gone) in view.projects.items()
                 if group == slug and not gone
             }
+        for (project, lab), (_, _, locker, _) in view.labs.items():
+            if locker is not None:
+                expected[names.lock_group(project, lab)] = {names.account_name(project), locker}
         for (project, lab), state in view.states.items():
             assert state in {LabState.RUNNING, LabState.STOPPED}
             if state is LabState.RUNNING:
@@ -521,5 +524,6 @@ def test_whatever_people_do_the_rules_hold(engine: Engine) -> None:
             deadline=None,
             suppress_health_check=list(HealthCheck),
             derandomize=True,
+            phases=[Phase.generate, Phase.shrink],
         ),
     )

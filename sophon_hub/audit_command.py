@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from sophon_hub.actions.events import prune_events
 from sophon_hub.settings import BadSetting
-from sophon_hub.shell import NO, SHELL, Lines
+from sophon_hub.shell import NO, SHELL, Lines, complete_files
 from sophon_hub.store import chain
 from sophon_hub.store.chain import Line, Link, Verdict
 from sophon_hub.store.engine import Session, reading, transact
@@ -28,9 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_link,
         help="an end of the trail that was printed earlier and kept elsewhere",
     )
-    verify.add_argument(
+    written = verify.add_argument(
         "--file", metavar="FILE", type=Path, help="look at what export or prune wrote instead"
     )
+    complete_files(written)
     export = verbs.add_parser("export", help="Write events as JSON Lines, oldest first.")
     export.add_argument("--after", metavar="NUMBER", type=int, default=0, help="only later events")
     prune = verbs.add_parser(
@@ -39,9 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     prune.add_argument(
         "--before", metavar="DATE", type=_day, required=True, help="such as 2027-01-31"
     )
-    prune.add_argument(
+    archive = prune.add_argument(
         "--archive", metavar="FILE", type=Path, required=True, help="a new file for them"
     )
+    complete_files(archive)
 
 
 def _link(text: str) -> Link:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import shtab
 from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import ArgumentError
 from traitlets.config import Config
@@ -30,6 +31,7 @@ from sophon_hub import (
 from sophon_hub.addresses import Addresses
 from sophon_hub.authenticator.first_accounts import ADMIN_PASSWORD_FILE
 from sophon_hub.settings import PREFIX, BadSetting, Sophon
+from sophon_hub.shell import complete_files
 from sophon_hub.store import schema
 
 ANNOUNCE_SECONDS = 120
@@ -206,13 +208,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="sophon-hub", description="Settings come from SOPHON_* environment variables."
     )
+    shtab.add_argument_to(parser, help="print what the shell needs to complete commands, and end")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, function in COMMANDS.items():
         command = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
         if function is check:
-            command.add_argument(
+            config = command.add_argument(
                 "--config", metavar="FILE", help="jupyterhub_config.py, to look at that, too"
             )
+            complete_files(config)
     text = "Print the Apache virtual host that signs people in and passes requests to the hub."
     apache.add_arguments(commands.add_parser("apache-config", help=text, description=text))
     for name, part in WITH_DATABASE.items():

@@ -1,6 +1,7 @@
 """``sophon-hub dataset``: what administrators do with datasets from a shell."""
 
 import argparse
+import json
 from collections.abc import Generator, Iterator
 
 from sqlalchemy import Engine
@@ -14,13 +15,15 @@ from sophon_hub.store.datasets import list_datasets
 from sophon_hub.store.engine import reading, transact
 from sophon_hub.store.paging import MAX_LIMIT, Paging
 
+TOLD = ("slug", "state", "visibility", "location", "message")
 OPTIONAL = ("slug", "description", "licence", "source", "visibility", "group")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The subcommands ``add`` and ``list`` and what they take."""
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    verbs.add_parser("list", help="Print all datasets that are not in the trash.")
+    listing = verbs.add_parser("list", help="Print all datasets that are not in the trash.")
+    listing.add_argument("--json", action="store_true", help="print one JSON object a line")
     add = verbs.add_parser("add", help="Register a directory or volume of this machine.")
     add.add_argument("name", help="its title")
     place = add.add_mutually_exclusive_group(required=True)
@@ -28,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     place.add_argument("--volume", help="a Docker volume with the label org.sophon.dataset=true")
     for name in OPTIONAL:
         add.add_argument(f"--{name}")
+    add.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(settings: Sophon, engine: Engine, chosen: argparse.Namespace) -> Generator[str, None, None]:
@@ -37,7 +41,7 @@ def run(settings: Sophon, engine: Engine, chosen: argparse.Namespace) -> Generat
         BadSetting: what was asked for breaks a rule; the text says which.
     """
     if chosen.verb == "list":
-        yield from _list(engine)
+        yield from _list(engine, as_json=chosen.json)
         return
     fields = {name: getattr(chosen, name) for name in OPTIONAL if getattr(chosen, name)}
     fields["name"] = chosen.name
@@ -50,16 +54,20 @@ def run(settings: Sophon, engine: Engine, chosen: argparse.Namespace) -> Generat
         )
     except SophonError as error:
         raise BadSetting(error.detail) from None
+    if chosen.json:
+        yield json.dumps({"slug": slug})
+        return
     yield f"The dataset {slug} is registered. The hub's worker checks it; look with: dataset list"
 
 
-def _list(engine: Engine) -> Iterator[str]:
+def _list(engine: Engine, *, as_json: bool) -> Iterator[str]:
     cursor: str | None = None
     with reading(engine) as session:
         while True:
             page = list_datasets(session, SHELL, Paging(MAX_LIMIT, cursor))
             for row in page.items:
-                yield f"{row.slug}  {row.state}  {row.visibility}  {row.location}  {row.message}"
+                told = {name: getattr(row, name) for name in TOLD}
+                yield json.dumps(told) if as_json else "  ".join(map(str, told.values()))
             cursor = page.next
             if cursor is None:
                 return

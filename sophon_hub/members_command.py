@@ -16,7 +16,7 @@ from sophon_hub.clock import utcnow
 from sophon_hub.errors import Invalid, NotFound, SophonError
 from sophon_hub.models import MembershipSource, ResearchGroup
 from sophon_hub.settings import BadSetting
-from sophon_hub.shell import NO, SHELL, Lines, thing_at
+from sophon_hub.shell import NO, SHELL, Lines, complete_files, thing_at
 from sophon_hub.store.engine import Session, transact
 from sophon_hub.store.groups import find_membership
 from sophon_hub.store.people import find_person
@@ -47,13 +47,14 @@ class _Undo(Exception):
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What it takes."""
     parser.add_argument("group", metavar="GROUP", help="slug of a research group")
-    parser.add_argument(
+    file = parser.add_argument(
         "file",
         metavar="FILE",
         type=Path,
         help=f"CSV with the columns {', '.join(COLUMNS)}; the last one may be left out or empty,"
         f" and the role {REMOVE} takes somebody out",
     )
+    complete_files(file)
     parser.add_argument("--dry-run", action="store_true", help="only say what would happen")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 

@@ -1,7 +1,10 @@
 """What the commands for administrators share: who asks, what is meant, and how it ended."""
 
+import argparse
 from collections.abc import Generator
 from urllib.parse import urlsplit
+
+import shtab
 
 from sophon_hub.errors import NotFound
 from sophon_hub.policy.actor import Actor
@@ -23,6 +26,11 @@ Lines = Generator[str, None, int]
 """Lines for the person who asked, and the exit status."""
 
 ADDRESSES = "groups/SLUG, projects/SLUG, projects/SLUG/labs/SLUG or datasets/SLUG"
+
+
+def complete_files(argument: argparse.Action) -> None:
+    """Have shells complete names of files for this argument."""
+    argument.complete = shtab.FILE  # type: ignore[attr-defined]
 
 
 def thing_at(session: Session, address: str) -> Thing:

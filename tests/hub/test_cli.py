@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -238,3 +239,51 @@ def test_announce_prints_how_to_sign_in_once_the_hub_answers(tmp_path: Path) -> 
         assert "Sophon Hub is ready: https://hub.example.edu/\n" in hub.command("announce").stdout
     finally:
         hub.end()
+
+
+COMPLETE = """
+source "$1"
+words=(sophon-hub $2)
+COMP_WORDS=("${words[@]}" "$3")
+COMP_CWORD=${#words[@]}
+COMP_LINE="sophon-hub $2 $3"
+COMP_POINT=${#COMP_LINE}
+COMPREPLY=()
+_shtab_sophon_hub
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "begun", "offered"),
+    [
+        ("", "mi", {"migrate"}),
+        ("audit", "ver", {"verify"}),
+        ("members", "--j", {"--json"}),
+        ("members optics", "peop", {"people.csv"}),
+        ("check --config", "jup", {"jupyterhub_config.py"}),
+        ("explain ada", "lab:st", {"lab:start", "lab:stop"}),
+    ],
+)
+def test_a_shell_completes_commands_words_and_files(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    before: str,
+    begun: str,
+    offered: set[str],
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["--print-completion", "bash"])
+    assert end.value.code == 0
+    script = tmp_path / "completion"
+    script.write_text(capsys.readouterr().out, encoding="utf-8")
+    for name in ("people.csv", "jupyterhub_config.py"):
+        (tmp_path / name).touch()
+    said = subprocess.run(
+        ["bash", "-c", COMPLETE, "bash", str(script), before, begun],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(said.stdout.split()) == offered

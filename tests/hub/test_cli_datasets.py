@@ -1,5 +1,6 @@
 """`sophon-hub dataset`: registering what is on the machine, from a shell."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,21 @@ def test_a_directory_is_registered_and_listed(
         ] * 2
         assert {job.kind for job in session.scalars(select(Job))} == {"prepare_dataset"}
     engine.dispose()
+
+
+def test_programs_read_json(database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["dataset", "add", "Night sky", "--directory", "/srv/data/sky", "--json"]
+    capsys.readouterr()
+    assert cli.main(words) == 0
+    assert json.loads(capsys.readouterr().out) == {"slug": "night-sky"}
+    assert cli.main(["dataset", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "slug": "night-sky",
+        "state": "preparing",
+        "visibility": "internal",
+        "location": "/srv/data/sky",
+        "message": "Waiting for its turn",
+    }
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,10 @@ def _material(detail: Detail) -> str:
     return f"published {what} {after.get('location')} as material"
 
 
+def _visitors(detail: Detail) -> str:
+    return "let visitors try the material" + ("" if detail.get("after") else " no longer")
+
+
 def _reason(detail: Detail) -> str:
     return f": {detail['reason']}" if detail.get("reason") else ""
 
@@ -170,6 +174,7 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "dataset:restore": lambda _: "took the dataset out of the trash",
     "material:set": _material,
     "material:publish": lambda _: "published the material anew",
+    "material:visitors": _visitors,
     "material:remove": lambda _: "took the material from the project",
     **{f"{noun}:look": partial(_looked, noun) for noun in Kind},
     **{f"{noun}:deny": _denied for noun in Kind},

@@ -100,6 +100,7 @@ REPOSITORY = material_forms.MaterialSource(
     kind=MaterialKind.REPOSITORY, url="https://git.example.org/course.git"
 )
 WISH = material_forms.DeliveryWish(on_start=True)
+WITHHELD = material_forms.MaterialChanges(for_visitors=False)
 FRESH = material_forms.FreshCopy(path="week1/intro.ipynb")
 Do = Callable[[Session, Actor], Any]
 
@@ -449,6 +450,13 @@ CASES: dict[str, Case] = {
         "lens",
         ("publish_material lens",),
     ),
+    "materials.edit_material": Case(
+        "grace",
+        "alan",
+        lambda s, a: materials.edit_material(s, a, stage.project(s), WITHHELD, SETTINGS),
+        "material:visitors",
+        "lens",
+    ),
     "materials.remove_material": Case(
         "grace",
         "alan",
@@ -600,6 +608,8 @@ HELPERS = {
     "temporary.idle_at",
     "temporary.keep_waiting",
     "temporary.leave_lab",
+    "temporary.note_brought",
+    "temporary.turn_in",
     "temporary.note_ready",
     "temporary.offered",
     "temporary.refill",

@@ -476,10 +476,19 @@ def upgrade() -> None:
         sa.Column("keeper_id", sa.Integer(), nullable=True),
         sa.Column("kept_as", sa.String(length=100), nullable=False),
         sa.Column("keep_trouble", sa.String(length=300), nullable=False),
+        sa.Column("wish_id", sa.Integer(), nullable=True),
+        sa.Column("brought_as", sa.String(length=100), nullable=False),
+        sa.Column("bring_trouble", sa.String(length=300), nullable=False),
         sa.ForeignKeyConstraint(
             ["keeper_id"],
             ["people.id"],
             name=op.f("fk_temporary_labs_keeper_id"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(
+            ["wish_id"],
+            ["research_projects.id"],
+            name=op.f("fk_temporary_labs_wish_id"),
             ondelete="SET NULL",
         ),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_temporary_labs")),
@@ -492,6 +501,13 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("visit", sa.String(length=64), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("wish_id", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["wish_id"],
+            ["research_projects.id"],
+            name=op.f("fk_temporary_visits_wish_id"),
+            ondelete="SET NULL",
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_temporary_visits")),
         sa.UniqueConstraint("visit", name=op.f("uq_temporary_visits_visit")),
     )
@@ -588,6 +604,7 @@ def upgrade() -> None:
         sa.Column("file_count", sa.Integer(), nullable=True),
         sa.Column("size_bytes", sa.BigInteger(), nullable=True),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("for_visitors", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["project_id"],
             ["research_projects.id"],

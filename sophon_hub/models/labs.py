@@ -17,6 +17,7 @@ class Lab(HasServer, Base):
     """A project's shared server: to the Hub, a named server of the collaboration account.
 
     ``uid`` never changes and is never used again; the home volume is named after it.
+    ``restart_on_removal``: started anew when somebody who could work in it no longer can.
     ``cpu_limit`` is in cores, ``memory_limit`` in bytes; None means the hub's default.
     """
 
@@ -34,6 +35,7 @@ class Lab(HasServer, Base):
     name: Mapped[str] = mapped_column(String(200))
     image: Mapped[str] = mapped_column(String(100))
     internet: Mapped[bool] = mapped_column(default=True)
+    restart_on_removal: Mapped[bool] = mapped_column(default=False)
     cpu_limit: Mapped[float | None]
     memory_limit: Mapped[int | None] = mapped_column(BigInteger)
     locked_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"))

@@ -6,7 +6,6 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from sophon_hub import audit, clock, jobs
-from sophon_hub.actions.labs import check_unlocked
 from sophon_hub.errors import Conflict
 from sophon_hub.models import HistoryState, HistoryTask, HistoryVerb, Lab, LabState
 from sophon_hub.policy.actor import Actor
@@ -50,7 +49,6 @@ def restore_version(session: Session, actor: Actor, lab: Lab, version: str) -> H
     """Have a version become what the notebook is; what it was before becomes a version."""
     lab_store.lock(session, lab)
     require(actor, Permission.LAB_OPEN, lab)
-    check_unlocked(actor, lab)
     wanted = store.get_version(session, actor, lab, version)
     if lab.state in (LabState.STARTING, LabState.STOPPING):
         raise Conflict("This lab is just starting or stopping; try again in a moment.")

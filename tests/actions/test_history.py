@@ -64,7 +64,7 @@ def test_nothing_is_restored_while_the_lab_changes_its_state(
 
 def test_what_somebody_else_has_locked_is_not_restored(cast: Cast, lab: Lab) -> None:
     lab.locked_by = cast.people["ada"]
-    with pytest.raises(Conflict, match="locked by"):
+    with pytest.raises(Forbidden, match="locked"):
         restore_version(cast.session, cast.actor("grace"), lab, make.FIRST_VERSION)
     restore_version(cast.session, cast.actor("ada"), lab, make.FIRST_VERSION)
 

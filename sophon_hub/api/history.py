@@ -111,6 +111,8 @@ class ChangesAPI(ApiHandler):
         def work(session: Session, actor: Actor) -> Json:
             lab = labs.get_lab(session, actor, project, slug)
             compare = HistoryVerb.COMPARE
+            for one in (version, since):
+                history.get_version(session, actor, lab, one)
             return present.changes(history.find_task(session, actor, lab, compare, version, since))
 
         await self.answer_read(work)

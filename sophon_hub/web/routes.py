@@ -6,7 +6,6 @@ those below pages and API, and by the tests that walk over every route.
 
 SLUG = "([a-z0-9-]{1,64})"
 USERNAME = "([^/]{1,600})"
-VERSION = "([0-9]{13}-[0-9a-f]{16})"
 
 _GROUP = f"api/v1/groups/{SLUG}"
 _PROJECT = f"api/v1/projects/{SLUG}"
@@ -85,12 +84,12 @@ API_ROUTES = [
     (f"{_LAB}/restore", "sophon_hub.api.labs.LabRestoreAPI", "api-lab-restore"),
     (_HISTORY, "sophon_hub.api.history.HistoryAPI", "api-lab-history"),
     (
-        f"{_HISTORY}/{VERSION}/restore",
+        f"{_HISTORY}/{SLUG}/restore",
         "sophon_hub.api.history.RestoreVersionAPI",
         "api-lab-history-restore",
     ),
     (
-        f"{_HISTORY}/{VERSION}/since/{VERSION}",
+        f"{_HISTORY}/{SLUG}/since/{SLUG}",
         "sophon_hub.api.history.ChangesAPI",
         "api-lab-history-changes",
     ),
@@ -158,7 +157,7 @@ PAGE_ROUTES: list[tuple[str, str, str]] = [
     (f"{_LAB_PAGE}/edit", f"{_PAGES}.labs.EditLabPage", "lab-edit"),
     (f"{_LAB_PAGE}/history", f"{_PAGES}.history.HistoryPage", "lab-history"),
     (
-        f"{_LAB_PAGE}/history/{VERSION}/since/{VERSION}",
+        f"{_LAB_PAGE}/history/{SLUG}/since/{SLUG}",
         f"{_PAGES}.history.ChangesPage",
         "lab-history-changes",
     ),

@@ -58,10 +58,10 @@ LOCKED_DOORS = {
 LOCKED_RUNNING_DOORS = {
     "guest": set(),
     "barbara": set(),
-    "alan": {"open"},
-    "grace": {"open", "stop", "edit", "unlock", "datasets", "publish"},
-    "ada": {"open", "unlock"},
-    "root": {"open", "unlock"},
+    "alan": {"open", "look"},
+    "grace": {"open", "stop", "edit", "unlock", "datasets", "publish", "look"},
+    "ada": {"open", "unlock", "look"},
+    "root": {"open", "unlock", "look"},
 }
 PEOPLE_DOORS = {
     "barbara": set(),

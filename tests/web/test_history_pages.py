@@ -160,6 +160,7 @@ async def test_equal_versions_and_those_that_cannot_be_compared_say_so(kept: Sit
     assert doors(page) == {"compare"}
     unknown = f"{make.SECOND_VERSION}/since/{1:013}-{'d' * 16}"
     assert (await viewer.get(f"{PAGE}/{unknown}")).status == 404
+    assert (await viewer.get(f"{HISTORY}/{unknown}")).status == 404
 
 
 async def test_the_lab_page_leads_to_the_history_of_those_who_may_watch(kept: Site):

@@ -19,8 +19,15 @@ from sophon_hub.worker.context import Context
 log = logging.getLogger("sophon.worker")
 
 PATIENCE = aiohttp.ClientTimeout(total=3)
+LONG_PATIENCE = aiohttp.ClientTimeout(total=60)
+LONGEST_ANSWER = 10_000
+"""Bytes of an answer that are read: it comes from a lab, where people can run anything."""
 REVALIDATE = "sophon/revalidate"
 PROXY_TOKEN_FILE = "proxy-token"  # noqa: S105 - the name of the file that has it
+
+
+class NoAnswer(Exception):
+    """A lab does not answer."""
 
 
 async def tell_labs(context: Context, accounts: Collection[str]) -> None:
@@ -28,7 +35,7 @@ async def tell_labs(context: Context, accounts: Collection[str]) -> None:
     settings = context.settings
     try:
         async with aiohttp.ClientSession(timeout=PATIENCE) as session:
-            found = await _running(session, settings, accounts)
+            found = await _running(session, settings, accounts, REVALIDATE)
             messages, base = LabMessages.of(settings), Addresses.of(settings).base_url
             await asyncio.gather(
                 *(_tell(session, messages, target, base + path) for target, path in found)
@@ -38,9 +45,9 @@ async def tell_labs(context: Context, accounts: Collection[str]) -> None:
 
 
 async def _running(
-    session: aiohttp.ClientSession, settings: Sophon, accounts: Collection[str]
+    session: aiohttp.ClientSession, settings: Sophon, accounts: Collection[str], what: str
 ) -> list[tuple[str, str]]:
-    """Where the labs of these accounts listen, and their paths below the Hub's base URL.
+    """Where the labs of these accounts listen, and what to ask there, below the Hub's base URL.
 
     The proxy is asked, and what people use to reach labs is left out: that may need a
     certificate, or names that only they can resolve.
@@ -51,7 +58,7 @@ async def _running(
         answer.raise_for_status()
         routes = (await answer.json()).values()
     return [
-        (route["target"], names.lab_path(project, route["server_name"]) + REVALIDATE)
+        (route["target"], names.lab_path(project, route["server_name"]) + what)
         for route in routes
         if route.get("user") in accounts
         and (project := names.project_of_account(route["user"])) is not None
@@ -66,3 +73,28 @@ async def _tell(
             answer.raise_for_status()
     except (aiohttp.ClientError, TimeoutError) as error:
         log.warning("the lab %s did not hear who may be in it: %s", path, error)
+
+
+async def ask_lab(
+    context: Context, account: str, server: str, what: str, body: bytes
+) -> tuple[int, bytes]:
+    """Have a running lab do something; gives status and the begin of what it says.
+
+    Raises:
+        NoAnswer: the lab, or the proxy, does not answer.
+    """
+    settings = context.settings
+    try:
+        async with aiohttp.ClientSession(timeout=LONG_PATIENCE) as session:
+            path_end = names.lab_path(names.project_of_account(account) or "", server) + what
+            for target, path in await _running(session, settings, [account], what):
+                if path != path_end:
+                    continue
+                asked = Addresses.of(settings).base_url + path
+                headers = LabMessages.of(settings).headers(asked, body)
+                url = target + asked
+                async with session.post(url, data=body, headers=headers) as answer:
+                    return answer.status, await answer.content.read(LONGEST_ANSWER)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise NoAnswer from error
+    raise NoAnswer

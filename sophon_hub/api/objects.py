@@ -171,6 +171,12 @@ class Project(TypedDict):
     deleted_at: Time | None
 
 
+class Connected(User):
+    """Somebody who is in a lab now."""
+
+    watching: Annotated[bool, Field(description="In it as a viewer, who changes nothing.")]
+
+
 class Lab(TypedDict):
     """A lab of a project; limits in cores and bytes."""
 
@@ -185,9 +191,21 @@ class Lab(TypedDict):
     internet: bool
     cpu_limit: float
     memory_limit: int
+    started_at: Time | None
+    started_by: Annotated[
+        User | None, Field(description="Null: the hub, or not told to who is not in the group.")
+    ]
+    stopped_at: Annotated[Time | None, Field(description="Null while it runs.")]
+    stopped_by: Annotated[
+        User | None, Field(description="Null: the hub, or not told to who is not in the group.")
+    ]
     last_activity: Time | None
     users: Annotated[
-        list[str] | None, Field(description="Who is connected; null for who is not in the group.")
+        list[str] | None,
+        Field(description="User names of who is connected; null for who is not in the group."),
+    ]
+    people: Annotated[
+        list[Connected] | None, Field(description="The same people with their names.")
     ]
     restart_needed: Annotated[
         list[str], Field(description="Why a running lab has other settings than it should.")

@@ -55,6 +55,7 @@ def _new(person_id: int) -> PersonalLab:
         wanted=[],
         clean_up=False,
         filled_disk=False,
+        people=[],
         dataset_uids=[],
     )
 

@@ -174,7 +174,7 @@ def attached(row: Lab | PersonalLab, datasets: Datasets) -> list[str]:
 
 
 def lab(row: Lab, actor: Actor, settings: Sophon, datasets: Datasets = NO_DATASETS) -> Json:
-    """A lab. Who locked it is told to people of the group only."""
+    """A lab. Who locked or started it, and who is in it, is told to people of the group only."""
     inside = actor.standing_in(row.project.group_id) >= Standing.VIEWER
     return {
         "slug": row.slug,
@@ -189,8 +189,13 @@ def lab(row: Lab, actor: Actor, settings: Sophon, datasets: Datasets = NO_DATASE
         "memory_limit": (
             row.memory_limit if row.memory_limit is not None else settings.memory_limit_bytes
         ),
+        "started_at": rfc3339(row.started_at),
+        "started_by": user(row.started_by) if inside and row.started_by else None,
+        "stopped_at": rfc3339(row.stopped_at),
+        "stopped_by": user(row.stopped_by) if inside and row.stopped_by else None,
         "last_activity": rfc3339(row.last_activity),
-        "users": None,
+        "users": [one["username"] for one in row.people] if inside else None,
+        "people": row.people if inside else None,
         "restart_needed": restart_reasons(row),
         "datasets": attached(row, datasets),
         "message": row.message if inside else "",

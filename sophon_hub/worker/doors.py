@@ -6,6 +6,7 @@ A lab that hears nothing asks the Hub by itself, within seconds.
 import asyncio
 import logging
 from collections.abc import Collection
+from dataclasses import dataclass
 
 import aiohttp
 
@@ -28,19 +29,32 @@ async def tell_labs(context: Context, accounts: Collection[str]) -> None:
     settings = context.settings
     try:
         async with aiohttp.ClientSession(timeout=PATIENCE) as session:
-            found = await _running(session, settings, accounts)
+            found = await find_running(session, settings)
             messages, base = LabMessages.of(settings), Addresses.of(settings).base_url
             await asyncio.gather(
-                *(_tell(session, messages, target, base + path) for target, path in found)
+                *(
+                    _tell(session, messages, lab.target, f"{base}{lab.path}{REVALIDATE}")
+                    for lab in found
+                    if lab.account in accounts
+                )
             )
     except (aiohttp.ClientError, TimeoutError) as error:
         log.warning("cannot ask the proxy where labs run: %s", error)
 
 
-async def _running(
-    session: aiohttp.ClientSession, settings: Sophon, accounts: Collection[str]
-) -> list[tuple[str, str]]:
-    """Where the labs of these accounts listen, and their paths below the Hub's base URL.
+@dataclass(frozen=True)
+class RunningLab:
+    """A lab of a project that people reach now; ``target`` is where it listens."""
+
+    account: str
+    server: str
+    target: str
+    path: str
+    """Below the Hub's base URL."""
+
+
+async def find_running(session: aiohttp.ClientSession, settings: Sophon) -> list[RunningLab]:
+    """The labs of projects that run.
 
     The proxy is asked, and what people use to reach labs is left out: that may need a
     certificate, or names that only they can resolve.
@@ -51,10 +65,11 @@ async def _running(
         answer.raise_for_status()
         routes = (await answer.json()).values()
     return [
-        (route["target"], names.lab_path(project, route["server_name"]) + REVALIDATE)
+        RunningLab(account, server, route["target"], names.lab_path(project, server))
         for route in routes
-        if route.get("user") in accounts
-        and (project := names.project_of_account(route["user"])) is not None
+        if (account := route.get("user"))
+        and (project := names.project_of_account(account)) is not None
+        and (server := route["server_name"]) is not None
     ]
 
 

@@ -8,6 +8,7 @@ import logging
 from sqlalchemy.orm import Session
 
 from sophon_hub import audit, jobs
+from sophon_hub.clock import utcnow
 from sophon_hub.models import Lab, LabState, Person, PersonalLab
 from sophon_hub.store import labs, personal
 from sophon_hub.store.servers import Kind
@@ -45,7 +46,9 @@ def _running(session: Session, kind: Kind, number: int) -> Lab | PersonalLab | N
 
 def _halt(session: Session, lab: Lab | PersonalLab, reason: str) -> None:
     lab.state, lab.message = LabState.STOPPING, f"Stopping, because {reason}"
+    lab.stopped_at = utcnow()
     if isinstance(lab, Lab):
+        lab.stopped_by_id = None
         subject: Lab | Person = lab
         name = f"{lab.project.slug}/{lab.slug}"
         jobs.enqueue(session, "stop_lab", f"lab:{lab.id}", lab_id=lab.id)

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from sophon_hub import jobs, names
+from sophon_hub.clock import utcnow
 from sophon_hub.hub import HubRefused, Server
 from sophon_hub.models import LabState, PersonalLab
 from sophon_hub.store import personal
@@ -98,6 +99,7 @@ def _note_server(session: Session, lab: PersonalLab, server: Server) -> None:
     if lab.state in (LabState.STOPPED, LabState.FAILED):
         lab.state, lab.progress, lab.message = LabState.RUNNING, 100, "Ready"
         lab.started_with = lab.launch_settings()
+        lab.started_at, lab.stopped_at = utcnow(), None
         materials.enqueue_for_start(session, lab)  # it was started at the Hub
     else:
         _enqueue_again(session, lab)
@@ -107,6 +109,7 @@ def _note_no_server(session: Session, lab: PersonalLab) -> None:
     if lab.state is LabState.RUNNING:
         lab.state, lab.progress, lab.message = LabState.STOPPED, 0, ""
         lab.started_with, lab.clean_up = None, False
+        lab.stopped_at = utcnow()
         disk.enqueue_measure(session, PersonalLab, lab.id)
     else:
         _enqueue_again(session, lab)

@@ -100,6 +100,7 @@ def _note_server(session: Session, lab: Lab, server: Server) -> None:
     elif lab.state in (LabState.STOPPED, LabState.FAILED) and not is_trash:
         lab.state, lab.progress, lab.message = LabState.RUNNING, 100, "Ready"
         lab.started_with = lab.launch_settings()
+        lab.started_at, lab.started_by_id, lab.stopped_at = utcnow(), None, None
         audit.record(session, SYSTEM, "lab:found-running", lab)
     elif lab.state is LabState.STARTING:
         _enqueue(session, "start_lab", lab)
@@ -114,7 +115,8 @@ def _note_no_server(session: Session, lab: Lab) -> None:
         _enqueue(session, "stop_lab", lab)
     else:
         lab.state, lab.progress, lab.message = LabState.STOPPED, 0, ENDED
-        lab.started_with, lab.clean_up = None, False
+        lab.started_with, lab.clean_up, lab.people = None, False, []
+        lab.stopped_at, lab.stopped_by_id = utcnow(), None
         disk.enqueue_measure(session, Lab, lab.id)
         audit.record(session, SYSTEM, "lab:ended", lab)
 

@@ -339,3 +339,32 @@ def test_files_are_shown_as_read_only_to_who_watches(ada: Visitor, watcher: Visi
     assert {entry["writable"] for entry in folder["content"]} == {False}
     assert "Watching - JupyterLab" in watcher.request("GET", "/lab").text
     assert "Watching" not in ada.request("GET", "/lab").text
+
+
+def people_in(lab: HubLab) -> list[str]:
+    """What the lab says when the hub asks."""
+    url = f"{lab.url}/sophon/pulse"
+    messages = LabMessages.of(Sophon(data_dir=str(lab.hub.data_dir)))
+    answer = requests.post(url, headers=messages.headers(urlsplit(url).path), timeout=PATIENCE)
+    answer.raise_for_status()
+    people: list[str] = answer.json()["people"]
+    return people
+
+
+def test_the_lab_tells_the_hub_and_nobody_else_who_is_in_it_now(
+    lab: HubLab, ada: Visitor, watcher: Visitor, name: str
+) -> None:
+    wait_for(lambda: people_in(lab) == [], "those of other tests to be gone")
+    awareness = "/api/collaboration/room/JupyterLab:globalAwareness"
+    hers = ada.socket(awareness)
+    ada.socket("/api/events/subscribe")
+    assert people_in(lab) == ["ada"]
+    theirs = watcher.socket(awareness)
+    assert people_in(lab) == ["ada", name]
+
+    theirs.close()
+    wait_for(lambda: people_in(lab) == ["ada"], "the watcher to be gone")
+    hers.close()
+    assert people_in(lab) == ["ada"]
+    for visitor in (ada, watcher):
+        assert visitor.request("POST", "/sophon/pulse").status_code == 403

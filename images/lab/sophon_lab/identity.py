@@ -37,7 +37,7 @@ class SophonIdentityProvider(JupyterHubIdentityProvider):
         if rights is Rights.WATCH:
             watching.restrict(handler, user)
         if isinstance(handler, WebSocketHandler):
-            self.sockets.add(handler, self._visit(handler), rights)
+            self.sockets.add(handler, self._visit(handler), user.username, rights)
         return user
 
     def page_config_hook(self, handler: Any, page_config: dict[str, Any]) -> dict[str, Any]:

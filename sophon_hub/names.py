@@ -190,6 +190,19 @@ def group_of_hub_group(hub_group: str) -> str | None:
     return match[1] if match else None
 
 
+def lock_group(project_slug: str, lab_slug: str) -> str:
+    """Hub group of a locked lab: its collaboration account, and who has locked it.
+
+    No slug contains two hyphens in a row, so no two labs share one.
+    """
+    return f"sophon-{project_slug}--{lab_slug}-locked"
+
+
+def is_lock_group(hub_group: str) -> bool:
+    """Whether a hub group says that a lab is locked."""
+    return re.fullmatch(r"sophon-.+--.+-locked", hub_group) is not None
+
+
 def lab_path(project_slug: str, lab_slug: str) -> str:
     """Path of a lab below the Hub's base URL, with the trailing slash."""
     return f"user/{account_name(project_slug)}/{lab_slug}/"

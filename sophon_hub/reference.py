@@ -40,8 +40,9 @@ def permissions_page() -> str:
         "Seeing a group, project or dataset depends on its visibility: public is for anyone,"
         " internal for everybody signed in, private for the people of the group and administrators."
         " Datasets without a group are the administrators'.",
-        "Whoever locked a lab may unlock it. What is in the trash is seen by owners and"
-        " administrators only, and can only be restored.",
+        "Whoever locked a lab may unlock it, and while it is locked nobody else may open it to"
+        " edit. What is in the trash is seen by owners and administrators only, and can only be"
+        " restored.",
         "",
     ]
     return "\n".join(lines)

@@ -3,4 +3,5 @@
 . "$(dirname "$0")/lib.sh"
 
 command -v chromium >/dev/null ||
-    apt_install "the browser of the journey tests" chromium fonts-dejavu-core fonts-noto-color-emoji
+    apt_install "the browser of the journey tests" \
+        chromium libseccomp2 fonts-dejavu-core fonts-noto-color-emoji

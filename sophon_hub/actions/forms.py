@@ -197,6 +197,7 @@ class NewLab(Form):
     slug: LabSlug | None = None
     image: str | None = None
     internet: bool = True
+    restart_on_removal: bool = False
     cpu_limit: Cores | None = None
     memory_limit: Bytes | None = None
 
@@ -207,6 +208,7 @@ class LabChanges(Form):
     name: Name = ""
     image: str = ""
     internet: bool = True
+    restart_on_removal: bool = False
     cpu_limit: Cores | None = None
     memory_limit: Bytes | None = None
 

@@ -42,6 +42,7 @@ def create_lab(
         name=form.name,
         image=image,
         internet=form.internet,
+        restart_on_removal=form.restart_on_removal,
         cpu_limit=form.cpu_limit,
         memory_limit=form.memory_limit,
         state=LabState.STOPPED,
@@ -77,7 +78,7 @@ def check_unlocked(actor: Actor, lab: Lab) -> None:
 
 
 def edit_lab(session: Session, actor: Actor, lab: Lab, form: LabChanges, settings: Sophon) -> Lab:
-    """Change a lab. All but the name takes effect at the next start."""
+    """Change a lab. What decides how it runs takes effect at the next start."""
     store.lock(session, lab)
     require(actor, Permission.LAB_EDIT, lab)
     check_unlocked(actor, lab)
@@ -148,11 +149,11 @@ class Entry:
 
 
 def open_lab(session: Session, actor: Actor, lab: Lab) -> Entry:
-    """Say where the lab is entered, and write down who enters."""
+    """Say where the lab is entered, and write down who enters; a locked one is only watched."""
     require(actor, Permission.LAB_WATCH, lab)
     mode = "edit" if may(actor, Permission.LAB_OPEN, lab) else "watch"
-    check_unlocked(actor, lab)
     if lab.state is not LabState.RUNNING:
+        check_unlocked(actor, lab)
         raise Conflict(
             "This lab is not running; start it first."
             if mode == "edit"
@@ -164,13 +165,14 @@ def open_lab(session: Session, actor: Actor, lab: Lab) -> Entry:
 
 
 def lock_lab(session: Session, actor: Actor, lab: Lab, form: LockReason) -> Lab:
-    """Lock a lab: nobody else starts, stops, changes or opens it."""
+    """Lock a lab: nobody else starts, stops or changes it, and who is in it only watches."""
     store.lock(session, lab)
     require(actor, Permission.LAB_LOCK, lab)
     check_unlocked(actor, lab)
     lab.locked_by_id = require_person(actor)
     lab.lock_reason = form.reason
     audit.record(session, actor, "lab:lock", lab, reason=form.reason)
+    _sync_lock(session, lab)
     session.flush()
     session.refresh(lab, ["locked_by"])
     return lab
@@ -186,7 +188,13 @@ def unlock_lab(session: Session, actor: Actor, lab: Lab) -> Lab:
     lab.locked_by = None
     lab.lock_reason = ""
     audit.record(session, actor, "lab:unlock", lab, locked_by=locker)
+    _sync_lock(session, lab)
     return lab
+
+
+def _sync_lock(session: Session, lab: Lab) -> None:
+    """Have the worker tell the Hub, and those who are in the lab."""
+    jobs.enqueue(session, "sync_lock", f"lock:{lab.id}", lab_id=lab.id)
 
 
 def delete_lab(session: Session, actor: Actor, lab: Lab) -> None:

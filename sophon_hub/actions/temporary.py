@@ -171,6 +171,7 @@ def end_due(
     settings: Sophon,
     servers: Mapping[str, datetime | None],
     settled: Collection[str],
+    outdated: Collection[str] = (),
 ) -> None:
     """Note what the Hub says of the servers, and end every lab whose time has come.
 
@@ -180,6 +181,7 @@ def end_due(
         servers: the servers that the Hub has, with their last activity.
         settled: labs that were ready or claimed before the Hub was asked; of others what it said
             may be too old.
+        outdated: labs whose image is another one now, under the same name.
     """
     temporary.system_pass_turnstile(session)
     now = clock.utcnow()
@@ -188,7 +190,8 @@ def end_due(
             continue
         lab.last_activity = servers.get(lab.name) or lab.last_activity
         lost = lab.name in settled and lab.name not in servers
-        if lost or (lab.keeper_id is None and _is_due(lab, settings, now)):
+        unwanted = lab.claimed_at is None and lab.name in outdated
+        if lost or unwanted or (lab.keeper_id is None and _is_due(lab, settings, now)):
             _end(lab)
 
 

@@ -49,4 +49,11 @@ CHANGE = Argument(
     {"type": "string", "enum": ["delete", *map(str, Visibility)]},
     required=True,
 )
+PROJECT_CHANGE = Argument(
+    "change",
+    "What is to be done: moved to the trash, moved to another group, or given this visibility.",
+    {"type": "string", "enum": ["delete", "move", *map(str, Visibility)]},
+    required=True,
+)
+TARGET = Argument("group", "Where the project is to be moved to.")
 USERNAME = Argument("username", "Who is asked about; the caller when it is left out.")

@@ -189,6 +189,9 @@ class Lab(TypedDict):
     locked_by: str | None
     lock_reason: str
     internet: bool
+    restart_on_removal: Annotated[
+        bool, Field(description="Started anew when somebody loses the right to work in it.")
+    ]
     cpu_limit: float
     memory_limit: int
     started_at: Time | None

@@ -260,7 +260,8 @@ def keep_our_groups(model: dict[str, Any], user: Any) -> dict[str, Any]:
 def is_our_group(name: str) -> bool:
     """Whether Sophon, and nobody else, decides who is in this hub group."""
     ours = (names.ALL_ACCOUNTS_GROUP, names.TEMPORARY_GROUP)
-    return name in ours or names.group_of_hub_group(name) is not None
+    of_group = names.group_of_hub_group(name) is not None
+    return name in ours or of_group or names.is_lock_group(name)
 
 
 def make_authenticator(base: str | type[Authenticator]) -> type[Authenticator]:

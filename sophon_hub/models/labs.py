@@ -18,6 +18,7 @@ class Lab(HasServer, Base):
 
     ``uid`` never changes and is never used again; the home volume is named after it.
     Who started and stopped it last is None where the hub did it.
+    ``restart_on_removal``: started anew when somebody who could work in it no longer can.
     ``cpu_limit`` is in cores, ``memory_limit`` in bytes; None means the hub's default.
     """
 
@@ -35,6 +36,7 @@ class Lab(HasServer, Base):
     name: Mapped[str] = mapped_column(String(200))
     image: Mapped[str] = mapped_column(String(100))
     internet: Mapped[bool] = mapped_column(default=True)
+    restart_on_removal: Mapped[bool] = mapped_column(default=False)
     cpu_limit: Mapped[float | None]
     memory_limit: Mapped[int | None] = mapped_column(BigInteger)
     started_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"))

@@ -9,9 +9,10 @@ from sophon_hub.pages.base import FormState, PageHandler, Values, short
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, may, require, require_person
 from sophon_hub.store import datasets
+from sophon_hub.store.effects import get_effect_of_deletion
 from sophon_hub.store.engine import Session
 from sophon_hub.web import present
-from sophon_hub.web.effects import of_lowering
+from sophon_hub.web.effects import effect, of_lowering
 
 LOWERS = Permission.DATASET_VISIBILITY
 FIELDS = ("name", "description", "licence", "source", "visibility")
@@ -100,6 +101,7 @@ class DatasetBase(PageHandler):
                 "effects": of_lowering(session, actor, row)
                 if needs is Permission.DATASET_EDIT and may(actor, LOWERS, row)
                 else {},
+                "effect": "" if needs else _of_deletion(session, actor, row),
                 "days": self.portal.settings.retention_days,
                 "form": form,
             }
@@ -108,6 +110,13 @@ class DatasetBase(PageHandler):
         values["mark"] = self.mark_of(values["dataset"])
         if not self.is_unchanged(values["mark"]):
             await self.show(template, form.status, **values)
+
+
+def _of_deletion(session: Session, actor: Actor, row: Dataset) -> str:
+    """What deleting it would hide from whom; nothing to those who may not."""
+    if row.deleted_at is not None or not may(actor, Permission.DATASET_DELETE, row):
+        return ""
+    return str(effect(get_effect_of_deletion(session, actor, row))["sentence"])
 
 
 def _allowed(row: Dataset) -> list[Visibility]:

@@ -30,6 +30,7 @@ _FIELDS = {
     "group": "the group",
     "image": "the image",
     "internet": "Internet access",
+    "restart_on_removal": "the restart when somebody loses access",
     "cpu_limit": "the processor limit",
     "memory_limit": "the memory limit",
     "licence": "the licence",
@@ -39,6 +40,7 @@ _VALUES: dict[str, Callable[[Any], str]] = {
     "memory_limit": lambda value: memory(value) or "the default",
     "cpu_limit": lambda value: "the default" if value is None else f"{value:g} cores",
     "internet": lambda value: "on" if value else "off",
+    "restart_on_removal": lambda value: "on" if value else "off",
 }
 
 
@@ -123,6 +125,7 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "lab:start": lambda _: "started the lab",
     "lab:stop": lambda _: "stopped the lab",
     "lab:halt": lambda detail: f"stopped the lab{_reason(detail)}",
+    "lab:restart": lambda _: "restarted the lab, since somebody lost the right to work in it",
     "lab:empty-trash": lambda _: "emptied the trash of the lab",
     "lab:open": lambda _: "opened the lab",
     "lab:lock": lambda detail: f"locked the lab{_reason(detail)}",

@@ -75,10 +75,12 @@ _CONVERTERS: dict[str, Callable[[str], Any]] = {
     "memory_limit": _memory,
     "expires_at": _end_of_day,
     "internet": _flag,
+    "restart_on_removal": _flag,
     "clean_up": _flag,
     "use_image": _flag,
     "on_start": _flag,
 }
+_BOXES = frozenset({"internet", "restart_on_removal"})
 _EMPTY_IS_NONE = frozenset({"cpu_limit", "memory_limit", "expires_at"})
 _EMPTY_IS_MISSING = frozenset({"slug", "image", "visibility", "access", "role", "kind"})
 
@@ -98,8 +100,8 @@ def read_form(kind: type[F], typed: Mapping[str, str]) -> F:
             _convert(data, name, text.strip() if name in _CONVERTERS else text)
         except ValueError as error:
             errors.append(FieldError(name, str(error)))
-    if "internet" in kind.model_fields and "internet" not in typed:
-        data["internet"] = False  # browsers leave out a box that is not ticked
+    for name in _BOXES & kind.model_fields.keys() - typed.keys():
+        data[name] = False  # browsers leave out a box that is not ticked
     try:
         form = kind.read(data)
     except Invalid as invalid:

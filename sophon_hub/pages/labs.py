@@ -138,7 +138,7 @@ class LabPage(LabBase):
         await self._do(
             project, slug, lambda session, actor, lab: actions.lock_lab(session, actor, lab, form)
         )
-        self.say("The lab is locked. Only you can start, stop, change or open it now.")
+        self.say("The lab is locked. Only you can start, stop or change it now; others can watch.")
         self.go_on("projects", project, "labs", slug)
 
     async def _unlock(self, project: str, slug: str) -> None:
@@ -223,6 +223,7 @@ class EditLabPage(LabBase):
             "name": lab.name,
             "image": lab.image,
             "internet": "true" if lab.internet else "",
+            "restart_on_removal": "true" if lab.restart_on_removal else "",
             "cpu_limit": "" if lab.cpu_limit is None else f"{lab.cpu_limit:g}",
             "memory_limit": memory(lab.memory_limit),
         }

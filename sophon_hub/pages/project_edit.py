@@ -5,12 +5,14 @@ from sophon_hub.actions.projects import edit_project
 from sophon_hub.errors import Conflict, Invalid
 from sophon_hub.models import ResearchProject
 from sophon_hub.pages.base import FormState, PageHandler, Values
-from sophon_hub.pages.projects import group_brief, groups_for_projects
+from sophon_hub.pages.projects import group_brief, groups_to_work_in
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, permitted, require
 from sophon_hub.store import projects
+from sophon_hub.store.effects import Effect, get_effects_of_move
 from sophon_hub.store.engine import Session
-from sophon_hub.web.effects import of_lowering
+from sophon_hub.store.labs import list_running_labs
+from sophon_hub.web.effects import effect, of_lowering
 
 FIELDS = ("name", "description", "visibility")
 MOVE = "move"
@@ -40,6 +42,7 @@ class EditProjectPage(PageHandler):
                 "form": form or _as_it_is(project),
                 "move": move or FormState(),
                 "groups": _elsewhere(session, actor, project, can),
+                "running": _running(session, project, can),
             }
 
         status = max((form or FormState()).status, (move or FormState()).status)
@@ -51,6 +54,8 @@ class EditProjectPage(PageHandler):
         moving = typed.get("action") == MOVE
         try:
             form = self.form(ProjectChanges)
+            if moving and not typed.get("group"):
+                raise Invalid.of("group", "Choose where it is to go.")
             await self.act(
                 lambda session, actor: edit_project(
                     session, actor, projects.get_project(session, actor, slug), form
@@ -71,11 +76,21 @@ def _as_it_is(project: ResearchProject) -> FormState:
 def _elsewhere(
     session: Session, actor: Actor, project: ResearchProject, can: list[str]
 ) -> list[Values]:
-    """The groups the project can be moved to."""
+    """The groups the project can be moved to, and what each move would change for whom."""
     if Permission.PROJECT_MOVE not in can:
         return []
-    return [
-        group
-        for group in groups_for_projects(session, actor)
-        if group["slug"] != project.group.slug
-    ]
+    others = [one for one in groups_to_work_in(session, actor) if one.id != project.group_id]
+    found = get_effects_of_move(session, actor, project, others)
+    return [{**group_brief(one), "effect": _said(found[one.slug])} for one in others]
+
+
+def _said(found: Effect) -> str:
+    changes = found.projects or found.leaving or found.coming
+    return str(effect(found)["sentence"]) if changes else "Nothing changes for anybody."
+
+
+def _running(session: Session, project: ResearchProject, can: list[str]) -> list[str]:
+    """Names of the labs that have to be stopped before a move."""
+    if Permission.PROJECT_MOVE not in can:
+        return []
+    return [lab.name for lab in list_running_labs(session, project)]

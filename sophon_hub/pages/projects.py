@@ -28,13 +28,18 @@ def group_brief(group: ResearchGroup) -> Values:
 
 
 def groups_for_projects(session: Session, actor: Actor) -> list[Values]:
+    """The groups in which the actor may create projects, as forms name them."""
+    return [group_brief(group) for group in groups_to_work_in(session, actor)]
+
+
+def groups_to_work_in(session: Session, actor: Actor) -> list[ResearchGroup]:
     """The groups in which the actor may create projects, by name; admins: every group."""
     if actor.is_admin:
         page = groups.list_groups(session, actor, Paging(200), now=clock.utcnow())
         own = [summary.group for summary in page.items]
     else:
         own = list(people.list_own_groups(session, actor))
-    return [group_brief(group) for group in own if may(actor, Permission.PROJECT_CREATE, group)]
+    return [group for group in own if may(actor, Permission.PROJECT_CREATE, group)]
 
 
 class ProjectsPage(PageHandler):

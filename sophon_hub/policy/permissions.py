@@ -86,6 +86,7 @@ IN_TRASH = frozenset(
 
 TRASH_RULE = "nothing can be done to what is in the trash but restore it"
 PURGE_RULE = "what is being removed for good cannot come back"
+LOCK_RULE = "in a locked lab nobody edits but who locked it"
 
 GROUP_PERMISSIONS: tuple[Permission, ...] = (
     Permission.GROUP_SEE,
@@ -199,7 +200,18 @@ def decide(actor: Actor, permission: Permission, subject: Subject) -> Decision:
         least = max(least, Standing.OWNER)
     if permission is Permission.LAB_UNLOCK and _locked_by(subject, actor):
         return Decision(True, "whoever locked a lab may unlock it", "lock", until)
+    if permission is Permission.LAB_OPEN and standing >= least and _is_locked_for(subject, actor):
+        return Decision(False, LOCK_RULE, "lock")
     return Decision(standing >= least, f"at least {least.name.lower()} of the group", source, until)
+
+
+def _is_locked_for(subject: Subject, actor: Actor) -> bool:
+    """Whether somebody else has locked this lab; the people of its group may still watch."""
+    return (
+        isinstance(subject, Lab)
+        and subject.locked_by_id is not None
+        and subject.locked_by_id != actor.person_id
+    )
 
 
 def _locked_by(subject: Subject, actor: Actor) -> bool:
@@ -242,6 +254,8 @@ def require(actor: Actor, permission: Permission, subject: Subject) -> None:
         raise Forbidden("This is in the trash; restore it first.")
     if decision.rule == PURGE_RULE:
         raise Forbidden("This is being removed for good and cannot come back.")
+    if decision.rule == LOCK_RULE:
+        raise Forbidden("Somebody has locked this lab; you can watch.")
     raise Forbidden(f"You may not do this ({permission}): it takes {decision.rule}.")
 
 

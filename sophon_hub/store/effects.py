@@ -1,8 +1,7 @@
 """What a change would hide from whom, before anybody makes it."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -41,6 +40,7 @@ class Effect:
 
     ``people`` have an account and lose sight of at least one of these things; ``guests`` is
     whether everybody without an account does. ``running_labs`` would be stopped.
+    When a project is moved, ``leaving`` would no longer get into its labs, and ``coming`` would.
     """
 
     groups: int = 0
@@ -49,22 +49,18 @@ class Effect:
     people: int = 0
     guests: bool = False
     running_labs: int = 0
+    leaving: int = 0
+    coming: int = 0
 
 
 class _Seers:
     """Who sees what, by the numbers of people; the same rule as `policy.visibility.sees`."""
 
-    def __init__(self, session: Session, group_id: int | None, now: datetime) -> None:
-        rows = session.execute(select(Person.id, Person.is_admin)).all()
-        self.everybody = {number for number, _ in rows}
-        self.admins = {number for number, is_admin in rows if is_admin}
-        members = session.execute(
-            select(Membership.person_id, Membership.role).where(
-                Membership.group_id == group_id, is_live(now)
-            )
-        ).all()
-        self.inside = {number for number, _ in members} | self.admins
-        owners = {number for number, role in members if role is MemberRole.OWNER}
+    def __init__(self, people: dict[int, bool], members: dict[int, MemberRole]) -> None:
+        self.everybody = set(people)
+        self.admins = {number for number, is_admin in people.items() if is_admin}
+        self.inside = set(members) | self.admins
+        owners = {number for number, role in members.items() if role is MemberRole.OWNER}
         self.of_trash = owners | self.admins
 
     def of(self, visibility: Visibility) -> set[int]:
@@ -72,10 +68,28 @@ class _Seers:
         return self.inside if visibility is Visibility.PRIVATE else self.everybody
 
 
+def _seers(session: Session, group_ids: Collection[int | None]) -> dict[int | None, _Seers]:
+    """Who sees what belongs to each of these groups, or to none."""
+    rows = session.execute(select(Person.id, Person.is_admin))
+    people = {row.id: row.is_admin for row in rows}
+    members: dict[int | None, dict[int, MemberRole]] = {group_id: {} for group_id in group_ids}
+    memberships = select(Membership.group_id, Membership.person_id, Membership.role).where(
+        Membership.group_id.in_(group_ids), is_live(clock.utcnow())
+    )
+    for group_id, person_id, role in session.execute(memberships):
+        members[group_id][person_id] = role
+    return {group_id: _Seers(people, inside) for group_id, inside in members.items()}
+
+
+def _seers_of(session: Session, thing: Thing) -> _Seers:
+    group_id = _group_id(thing)
+    return _seers(session, [group_id])[group_id]
+
+
 def get_effect_of_deletion(session: Session, actor: Actor, thing: Thing) -> Effect:
     """What moving something to the trash, with all it has, would hide."""
     require(actor, EDITING[type(thing)][0], thing)
-    seers = _Seers(session, _group_id(thing), clock.utcnow())
+    seers = _seers_of(session, thing)
     things = _contents(session, thing)
     lost = {one: seers.of(one.visibility) - seers.of_trash for one in things}
     projects = [one.id for one in things if isinstance(one, ResearchProject)]
@@ -95,10 +109,33 @@ def get_effect_of_visibility(
 ) -> Effect:
     """What giving something this visibility would hide."""
     require(actor, EDITING[type(thing)][1], thing)
-    seers = _Seers(session, _group_id(thing), clock.utcnow())
+    seers = _seers_of(session, thing)
     lost = seers.of(thing.visibility) - seers.of(visibility)
     was_public = thing.visibility is Visibility.PUBLIC and visibility is not Visibility.PUBLIC
     return _effect({thing: lost}, {thing} if was_public else set())
+
+
+def get_effects_of_move(
+    session: Session, actor: Actor, project: ResearchProject, groups: Iterable[ResearchGroup]
+) -> dict[str, Effect]:
+    """What moving a project to each of these groups would do, by the slug of the group.
+
+    In a stricter group the project becomes as visible as that.
+    """
+    require(actor, Permission.PROJECT_MOVE, project)
+    targets = list(groups)
+    seers = _seers(session, [project.group_id, *(group.id for group in targets)])
+    old = seers[project.group_id]
+    return {group.slug: _of_move(project, old, group, seers[group.id]) for group in targets}
+
+
+def _of_move(project: ResearchProject, old: _Seers, group: ResearchGroup, new: _Seers) -> Effect:
+    visibility = min(project.visibility, group.visibility, key=lambda one: one.openness)
+    lost: dict[Thing, set[int]] = {project: old.of(project.visibility) - new.of(visibility)}
+    was_public = project.visibility is not visibility and project.visibility is Visibility.PUBLIC
+    found = _effect(lost, lost if was_public else ())
+    leaving, coming = old.inside - new.inside, new.inside - old.inside
+    return replace(found, leaving=len(leaving), coming=len(coming))
 
 
 def get_effect_of_leaving(

@@ -59,6 +59,13 @@ def lock(session: Session, lab: Lab) -> None:
     session.refresh(lab, ["locked_by", "started_by", "stopped_by"])
 
 
+def list_running_labs(session: Session, project: ResearchProject) -> Sequence[Lab]:
+    """Labs of a project that have a server, by name; who asks sees the project."""
+    running = Lab.state.in_([state for state in LabState if state.has_server])
+    query = select(Lab).where(Lab.project_id == project.id, running, Lab.deleted_at.is_(None))
+    return session.scalars(query.order_by(Lab.name, Lab.id)).all()
+
+
 def list_active_labs(session: Session, actor: Actor) -> Sequence[Lab]:
     """Labs of the actor's own groups that are not stopped, for the home page."""
     query = _labs(actor).where(
@@ -88,6 +95,22 @@ def system_labs_of(
     if lock:
         return lock_rows(session, Lab, of_projects)
     return session.scalars(select(Lab).where(of_projects).order_by(Lab.id)).all()
+
+
+def system_to_restart(session: Session, group: str) -> list[Lab]:
+    """Running labs of a research group (slug) that restart when somebody loses access; locked."""
+    query = (
+        select(Lab)
+        .join(Lab.project)
+        .join(ResearchProject.group)
+        .options(contains_eager(Lab.project).contains_eager(ResearchProject.group))
+        .where(ResearchGroup.slug == group, Lab.restart_on_removal)
+        .order_by(Lab.id)
+    )
+    found = session.scalars(query).all()
+    for lab in found:
+        session.refresh(lab, ["state"], with_for_update=True)
+    return [lab for lab in found if lab.state is LabState.RUNNING]
 
 
 def system_labs_with_servers(session: Session) -> Sequence[Lab]:

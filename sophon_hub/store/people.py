@@ -23,9 +23,10 @@ MAX_DISPLAY_NAME = 200
 class Insider:
     """Somebody who may be in the labs of a research group."""
 
+    person_id: int
     username: str
     display_name: str
-    watching: bool
+    is_viewer: bool
 
 
 def find_actor(
@@ -127,9 +128,12 @@ def system_insiders(
     for person, of_group, role in session.execute(query):
         for group_id in claimed if person.is_admin else [of_group]:
             if group_id is not None and person.username in claimed[group_id]:
-                is_watching = role is MemberRole.VIEWER and not person.is_admin
-                insider = Insider(person.username, person.display_name, is_watching)
-                found[group_id][person.username] = insider
+                found[group_id][person.username] = Insider(
+                    person.id,
+                    person.username,
+                    person.display_name,
+                    is_viewer=role is MemberRole.VIEWER and not person.is_admin,
+                )
     return {group_id: list(insiders.values()) for group_id, insiders in found.items()}
 
 

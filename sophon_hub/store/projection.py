@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from sophon_hub import names
-from sophon_hub.models import MemberRole, Membership, Person, ResearchGroup, ResearchProject
+from sophon_hub.models import Lab, MemberRole, Membership, Person, ResearchGroup, ResearchProject
 from sophon_hub.store.groups import is_live
 
 
@@ -83,3 +83,30 @@ def system_groups_with_end_between(
         .where(Membership.expires_at > after, Membership.expires_at <= until)
         .distinct()
     ).all()
+
+
+@dataclass(frozen=True)
+class LockProjection:
+    """Who should be in the hub group of a lab's lock; nobody while the lab is not locked."""
+
+    lab_id: int
+    group: str
+    account: str
+    members: frozenset[str]
+
+
+def system_lock_projections(session: Session, lab_id: int | None = None) -> list[LockProjection]:
+    """The locks of all locked labs, or what holds for one lab, locked or not."""
+    query = (
+        select(Lab.id, Lab.slug, ResearchProject.slug, Person.username)
+        .join(Lab.project)
+        .outerjoin(Lab.locked_by)
+        .order_by(Lab.id)
+    )
+    query = query.where(Lab.locked_by_id.is_not(None) if lab_id is None else Lab.id == lab_id)
+    found = []
+    for number, lab, project, locker in session.execute(query):
+        account = names.account_name(project)
+        members = frozenset({account, locker} if locker else ())
+        found.append(LockProjection(number, names.lock_group(project, lab), account, members))
+    return found

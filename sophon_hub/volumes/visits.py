@@ -1,4 +1,4 @@
-"""What visitors made: copied from the memory of a temporary lab into a home that stays."""
+"""Temporary labs at the engine: what visitors made there, and from which image they come."""
 
 import contextlib
 import tempfile
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import IO
 
 from docker.api.client import APIClient
-from docker.errors import DockerException
+from docker.errors import DockerException, ImageNotFound
 from requests.exceptions import RequestException
 
 from sophon_hub import names
@@ -61,6 +61,27 @@ def keep(settings: Sophon, visitor: str, uid: str | None, folder: str) -> str:
             return run(client, settings, helper)
     except (DockerException, RequestException) as error:
         raise VolumeTrouble(str(error)) from error
+
+
+def outdated(settings: Sophon) -> set[str]:
+    """Ids (uid) of temporary labs whose image was built or pulled anew under the same name since.
+
+    Empty where the engine has no such image: what there is goes on being used.
+
+    Raises:
+        VolumeTrouble: the engine does not answer.
+    """
+    labels = [f"org.sophon.namespace={settings.namespace}", "org.sophon.kind=temporary"]
+    try:
+        with contextlib.closing(connect()) as client:
+            try:
+                image = client.inspect_image(settings.temporary_reference)["Id"]
+            except ImageNotFound:
+                return set()
+            found = client.containers(filters={"label": labels})
+    except (DockerException, RequestException) as error:
+        raise VolumeTrouble(str(error)) from error
+    return {one["Labels"]["org.sophon.uid"] for one in found if one["ImageID"] != image}
 
 
 def _pack(client: APIClient, container: str, file: IO[bytes], *, most: int) -> None:

@@ -13,7 +13,14 @@ from sophon_hub.store.engine import Session
 def effect(found: effects.Effect) -> dict[str, Any]:
     """An effect, with the sentence that people read."""
     hidden = {"group": found.groups, "project": found.projects, "dataset": found.datasets}
-    said = effect_sentence(hidden, found.people, found.running_labs, guests=found.guests)
+    said = effect_sentence(
+        hidden,
+        found.people,
+        found.running_labs,
+        guests=found.guests,
+        leaving=found.leaving,
+        coming=found.coming,
+    )
     return {**asdict(found), "sentence": said}
 
 

@@ -185,6 +185,7 @@ def lab(row: Lab, actor: Actor, settings: Sophon, datasets: Datasets = NO_DATASE
         "locked_by": row.locked_by.username if inside and row.locked_by else None,
         "lock_reason": row.lock_reason if inside else "",
         "internet": row.internet,
+        "restart_on_removal": row.restart_on_removal,
         "cpu_limit": row.cpu_limit if row.cpu_limit is not None else settings.cpu_limit,
         "memory_limit": (
             row.memory_limit if row.memory_limit is not None else settings.memory_limit_bytes

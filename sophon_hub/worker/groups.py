@@ -1,9 +1,12 @@
 """Research groups as hub groups: who may enter which labs."""
 
+from functools import partial
+
 from sophon_hub import names
 from sophon_hub.clock import utcnow
 from sophon_hub.hub import HubRefused
 from sophon_hub.store.projection import GroupProjection, system_group_projection
+from sophon_hub.worker import restart
 from sophon_hub.worker.context import Context
 from sophon_hub.worker.doors import tell_labs
 
@@ -32,6 +35,9 @@ async def apply(context: Context, wanted: GroupProjection) -> None:
     gone_accounts = present[accounts] - wanted.accounts
     await hub.remove_from_group(accounts, gone_accounts)
     staying = wanted.people | wanted.watchers
+    if present[names.people_group(wanted.slug)] - wanted.people:
+        # before the Hub forgets who they were: a worker that dies here finds them once more
+        await context.write(partial(restart.enqueue, group=wanted.slug))
     for group in in_groups:
         await hub.remove_from_group(group, present[group] - staying)
     if gone_accounts or any(present[group] - staying for group in in_groups):

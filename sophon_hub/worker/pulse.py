@@ -7,7 +7,6 @@ about people who may be in this very lab; how they are called is in the portal's
 import asyncio
 import logging
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import partial
 from typing import Annotated, Any
 
@@ -126,13 +125,23 @@ def _news(session: Session, answers: Mapping[Where, Answer]) -> dict[int, list[d
     insiders = people.system_insiders(session, claimed, utcnow())
     now = {
         lab: [
-            asdict(person)
+            _connected(person, lab)
             for person in insiders.get(lab.project.group_id, ())
             if person.username in answers[where].people
         ]
         for where, lab in running.items()
     }
     return {lab.id: inside for lab, inside in now.items() if lab.people != inside}
+
+
+def _connected(person: people.Insider, lab: Lab) -> dict[str, Any]:
+    """What pages and API tell of somebody: who only watches is in the portal's records, too."""
+    is_locked_out = lab.locked_by_id not in (None, person.person_id)
+    return {
+        "username": person.username,
+        "display_name": person.display_name,
+        "watching": person.is_viewer or is_locked_out,
+    }
 
 
 def _note(session: Session, news: Mapping[int, list[dict[str, Any]]]) -> None:

@@ -23,7 +23,7 @@ from sophon_hub.store.projection import (
     system_group_projections,
     system_groups_with_end_between,
 )
-from sophon_hub.worker import disk, personal
+from sophon_hub.worker import disk, locks, personal
 from sophon_hub.worker.context import SYSTEM, Context
 
 log = logging.getLogger("sophon.worker")
@@ -160,6 +160,7 @@ async def repair(context: Context) -> None:
     drifted = await context.write(write)
     if drifted:
         log.info("%d research groups differ from the hub; repairing", drifted)
+    await locks.repair(context, hub_groups, present)
     await watch(context)
 
 

@@ -20,9 +20,11 @@ from sophon_hub.worker import (
     disk,
     labs,
     lessons,
+    locks,
     materials,
     personal,
     reconcile,
+    restart,
     trash,
 )
 from sophon_hub.worker.context import Context
@@ -43,9 +45,11 @@ Handler = Callable[[Context, int], Awaitable[None]]
 
 HANDLERS: dict[str, tuple[Handler, str]] = {
     "sync_group": (trash.follow_group, "group_id"),
+    "sync_lock": (locks.sync_lock, "lab_id"),
     "apply_claims": (claims.apply, "person_id"),
     "start_lab": (labs.start_lab, "lab_id"),
     "stop_lab": (labs.stop_lab, "lab_id"),
+    "restart_lab": (restart.restart_lab, "lab_id"),
     "start_personal": (personal.start_personal, "personal_id"),
     "stop_personal": (personal.stop_personal, "personal_id"),
     "empty_trash": (disk.empty_trash, "personal_id"),

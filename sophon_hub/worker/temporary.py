@@ -7,6 +7,7 @@ behind, and the next one goes on with them.
 import asyncio
 import logging
 import time
+from collections.abc import Iterable
 from datetime import datetime
 from functools import partial
 
@@ -18,6 +19,8 @@ from sophon_hub.models import TemporaryState
 from sophon_hub.settings import Sophon
 from sophon_hub.store import temporary
 from sophon_hub.store.engine import Session
+from sophon_hub.volumes import visits
+from sophon_hub.volumes.helper import VolumeTrouble
 from sophon_hub.worker import keeping
 from sophon_hub.worker.context import Context
 
@@ -182,8 +185,15 @@ class TemporaryPool:
             for name, state in labs.items()
             if state in (TemporaryState.READY, TemporaryState.CLAIMED)
         }
+        outdated = await self._outdated(settled)
         await self._context.write(
-            partial(actions.end_due, settings=self._settings, servers=servers, settled=settled)
+            partial(
+                actions.end_due,
+                settings=self._settings,
+                servers=servers,
+                settled=settled,
+                outdated=outdated,
+            )
         )
         known = await self._context.read(_states)
         for name in (await hub.group_members(names.TEMPORARY_GROUP) or set()) - set(known):
@@ -191,6 +201,17 @@ class TemporaryPool:
                 log.warning("deleting %s, which the portal does not know", name)
                 await hub.stop_server(name, "")
                 await hub.delete_user(name)
+
+    async def _outdated(self, labs: Iterable[str]) -> set[str]:
+        """Those of these labs whose image was replaced under its name."""
+        if self._settings.spawner == "process":
+            return set()
+        try:
+            uids = await asyncio.to_thread(visits.outdated, self._settings)
+        except VolumeTrouble as error:
+            log.warning("cannot ask the engine for the image of temporary labs: %s", error)
+            return set()
+        return {name for name in labs if names.temporary_uid(name) in uids}
 
 
 def _states(session: Session) -> dict[str, TemporaryState]:

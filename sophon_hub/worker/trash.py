@@ -81,3 +81,5 @@ async def _remove_server(context: Context, account: str, server: str) -> None:
     await wait_until_stopped(context, account, server)
     if server:  # the Hub keeps a default server as long as its user
         await context.hub.stop_server(account, server, remove=True)
+        project = names.project_of_account(account) or ""
+        await context.hub.delete_group(names.lock_group(project, server))

@@ -313,6 +313,7 @@ CASES: dict[str, Case] = {
         lambda s, a: lock_lab(s, a, stage.lab(s), forms.LockReason(reason="exam")),
         "lab:lock",
         "lens/bench",
+        ("sync_lock bench",),
     ),
     "labs.unlock_lab": Case(
         "grace",
@@ -320,6 +321,7 @@ CASES: dict[str, Case] = {
         lambda s, a: unlock_lab(s, a, stage.lab(s, "locked")),
         "lab:unlock",
         "lens/locked",
+        ("sync_lock locked",),
     ),
     "labs.delete_lab": Case(
         "ada",
@@ -648,7 +650,7 @@ def named_jobs(session: Session) -> list[str]:
             named.append(f"{job.kind} {dataset.slug}")
             continue
         noun, number = job.key.removeprefix("trash-").split(":")
-        noun = noun.removesuffix("-lessons")
+        noun = "lab" if noun == "lock" else noun.removesuffix("-lessons")
         if noun in ("personal", "trash"):
             with_person = [joinedload(PersonalLab.person)]
             own = session.get_one(PersonalLab, int(number), options=with_person)

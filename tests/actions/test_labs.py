@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 
 from sophon_hub.actions.forms import LabChanges, LabStart, LockReason, NewLab
 from sophon_hub.actions.labs import (
@@ -18,7 +19,7 @@ from sophon_hub.actions.labs import (
     unlock_lab,
 )
 from sophon_hub.errors import Conflict, Forbidden, Invalid, NotFound
-from sophon_hub.models import Lab, LabState, ResearchProject, Visibility
+from sophon_hub.models import Job, Lab, LabState, ResearchProject, Visibility
 from sophon_hub.settings import Sophon
 from tests import make
 from tests.cast import Cast
@@ -285,15 +286,19 @@ def test_a_locked_lab_is_left_alone_by_everybody_but_who_locked_it(
         lambda: empty_trash(session, actor, lab),
         lambda: start_lab(session, actor, lab, LabStart(), SETTINGS),
         lambda: stop_lab(session, actor, lab),
-        lambda: open_lab(session, actor, lab),
         lambda: lock(cast, lab, name, "mine"),
     ):
         with pytest.raises(Conflict, match="locked by Grace: exam until noon"):
             attempt()
     assert actions(session) == ["lab:lock"]
+    assert open_lab(session, actor, lab).mode == "watch"
+    lab.state = LabState.STOPPED
+    with pytest.raises(Conflict, match="locked by Grace: exam until noon"):
+        open_lab(session, actor, lab)
+    lab.state = LabState.RUNNING
     grace = cast.actor("grace")
     edit(cast, lab, settings, internet=False)
-    open_lab(session, grace, lab)
+    assert open_lab(session, grace, lab).mode == "edit"
     assert stop_lab(session, grace, lab)
     lab.state = LabState.STOPPED
     assert start_lab(session, grace, lab, LabStart(), SETTINGS)
@@ -306,6 +311,15 @@ def test_a_locked_lab_is_not_deleted_before_it_is_unlocked(cast: Cast, lab: Lab)
     unlock_lab(cast.session, cast.actor("ada"), lab)
     delete_lab(cast.session, cast.actor("ada"), lab)
     assert lab.deleted_at
+
+
+def test_the_hub_hears_of_every_lock_that_comes_and_goes(cast: Cast, lab: Lab) -> None:
+    wanted = ("sync_lock", f"lock:{lab.id}")
+    lock(cast, lab, "grace")
+    assert jobs(cast.session) == [wanted]
+    cast.session.execute(delete(Job))
+    unlock_lab(cast.session, cast.actor("grace"), lab)
+    assert jobs(cast.session) == [wanted]
 
 
 def test_who_locked_a_lab_may_give_another_reason(cast: Cast, lab: Lab) -> None:

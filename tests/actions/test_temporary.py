@@ -252,6 +252,19 @@ def test_a_lab_nobody_took_is_replaced_after_six_hours(
     assert len(fill(session)) == 2
 
 
+def test_an_image_made_anew_under_its_name_drains_the_pool_and_leaves_visitors_alone(
+    session: Session,
+) -> None:
+    fill(session)
+    mine = ask(session).lab
+    everything = states(session)
+
+    end_due(session, ON, dict.fromkeys(everything), settled=everything, outdated=everything)
+
+    left = {name for name, state in states(session).items() if state is not TemporaryState.ENDING}
+    assert left == {mine}
+
+
 def test_another_image_drains_the_pool_and_leaves_visitors_alone(session: Session) -> None:
     pool = fill(session)
     turn = ask(session)

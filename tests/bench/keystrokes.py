@@ -12,12 +12,12 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page
 
 from tests.bench.live import OWNER, Door, Lab, make_labs, prepared_site
 from tests.bench.report import Report, Target
 from tests.bench.rtc import Typist, typing
-from tests.journeys.conftest import CHROMIUM, CHROMIUM_ARGUMENTS
+from tests.browser import running_chromium
 from tests.journeys.jupyterlab import cells, enter
 from tests.journeys.site import Site
 from tests.waiting import wait_for
@@ -66,7 +66,7 @@ def measure(report: Report) -> None:
         report.say("starting a hub and a lab")
         site.start()
         lab = _started_lab(site)
-        browser = stack.enter_context(_browser())
+        browser = stack.enter_context(running_chromium())
         pages = [stack.enter_context(site.browser_of(browser, name)) for name in EDITORS[:2]]
         writer, reader = pages
         enter(writer, f"{lab.url}/lab")
@@ -143,16 +143,6 @@ def _site_with_editors() -> Iterator[Site]:
         with prepared_site({"SOPHON_ACCOUNTS_FILE": str(accounts)}) as site:
             site.passwords = passwords
             yield site
-
-
-@contextmanager
-def _browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
-        try:
-            yield chromium
-        finally:
-            chromium.close()
 
 
 def _write_notebook(page: Page, lab: Lab) -> None:

@@ -9,11 +9,11 @@ it does not save because they have another address.
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from tests.bench.live import OWNER, Lab, make_labs, running_site
 from tests.bench.report import Report
-from tests.journeys.conftest import CHROMIUM, CHROMIUM_ARGUMENTS
+from tests.browser import running_chromium
 
 ROUNDS = 3
 READY = ".jp-Launcher"
@@ -35,18 +35,16 @@ class Traffic:
 
 def measure(report: Report) -> None:
     """Each round has a browser of its own, without anything kept."""
-    with running_site(report) as site, sync_playwright() as playwright:
+    with running_site(report) as site, running_chromium() as browser:
         owner = site.api(OWNER)
         first, second = make_labs(owner, 2)
         for lab in (first, second):
             owner.start(lab.path)
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
         visits: dict[str, list[tuple[float, Traffic]]] = {}
         for _ in range(ROUNDS):
             with site.browser_of(browser, OWNER) as page:
                 for name, lab in (("first", first), ("again", first), ("other_lab", second)):
                     visits.setdefault(name, []).append(_visit(page, lab))
-        browser.close()
     for name, made in visits.items():
         report.add(f"{name}.usable", "s", [seconds for seconds, _ in made])
         report.add(f"{name}.over_network", "MB", [one.over_network / 1e6 for _, one in made])

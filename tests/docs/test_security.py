@@ -1,17 +1,13 @@
 """The threat model makes no statement without a test, and names no test that there is not."""
 
-import ast
 import re
-from functools import cache
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.docs.named_tests import ENDS_WITH_TESTS, ROOT, TEST, found_in
+
 PAGE = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 ATTACKERS = ("lab", "member", "neighbour", "visitor")
-TEST = r"`(tests/[\w/]+\.py)::(test_\w+)`"
-ENDS_WITH_TESTS = re.compile(rf".+\s—\s+{TEST}(?:,\s+{TEST})*", re.DOTALL)
 
 
 def sections() -> dict[str, str]:
@@ -31,17 +27,6 @@ def statements() -> list[str]:
     return [item.strip() for item in re.split(r"^- ", texts, flags=re.MULTILINE)[1:]]
 
 
-@cache
-def found_in(file: str) -> frozenset[str]:
-    """The names of the tests that pytest collects from a file."""
-    path = ROOT / file
-    if not path.is_file() or not path.name.startswith("test_"):
-        return frozenset()
-    body = ast.parse(path.read_text(encoding="utf-8")).body
-    functions = [one for one in body if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef)]
-    return frozenset(one.name for one in functions if one.name.startswith("test_"))
-
-
 def test_each_attacker_has_what_they_cannot_and_what_they_can():
     headings = list(sections())
     assert len(headings) == 2 * len(ATTACKERS)
@@ -59,7 +44,9 @@ def test_a_section_is_a_list_of_statements_and_nothing_else(heading: str):
 
 @pytest.mark.parametrize("statement", statements(), ids=lambda text: text[:50])
 def test_a_statement_ends_with_its_tests_and_each_of_them_exists(statement: str):
-    assert ENDS_WITH_TESTS.fullmatch(statement), "it has to end with — `tests/...::test_...`"
+    assert re.fullmatch(ENDS_WITH_TESTS, statement, re.DOTALL), (
+        "it has to end with — `tests/...::test_...`"
+    )
     named = re.findall(TEST, statement)
     assert [f"{file}::{name}" for file, name in named if name not in found_in(file)] == []
 

@@ -191,9 +191,12 @@ def contrast_with_white(text: str) -> float:
     return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
 
 
+LOCK = "sophon-lens--bench-locked"
+
+
 @pytest.fixture
 def grouped_user() -> Any:
-    names = ["sophon-engines-people", "sophon-accounts", "physics"]
+    names = ["sophon-engines-people", "sophon-accounts", LOCK, "physics"]
     groups = [SimpleNamespace(name=name) for name in names]
     return SimpleNamespace(name="ada", admin=False, groups=groups)
 
@@ -202,9 +205,9 @@ async def test_managed_groups_neither_take_nor_give_research_groups(
     make: Make, grouped_user: Any
 ) -> None:
     authenticator = make(Campus, allow_all=True, manage_groups=True)
-    claimed = ["chemistry", "sophon-other-people", "sophon-other-labs", "sophon-accounts"]
+    claimed = ["chemistry", "sophon-other-people", "sophon-other-labs", "sophon-a--b-locked"]
     model = await sign_in(authenticator, "ada", groups=claimed, user=grouped_user)
-    assert model["groups"] == ["chemistry", "sophon-engines-people", "sophon-accounts"]
+    assert model["groups"] == ["chemistry", "sophon-engines-people", "sophon-accounts", LOCK]
 
 
 async def test_a_refresh_neither_takes_nor_gives_research_groups(
@@ -215,7 +218,7 @@ async def test_a_refresh_neither_takes_nor_gives_research_groups(
             return {"name": "ada", "groups": ["sophon-other-people", "chemistry"]}
 
     model = await make(Refreshing).refresh_user(grouped_user)
-    assert model["groups"] == ["chemistry", "sophon-engines-people", "sophon-accounts"]
+    assert model["groups"] == ["chemistry", "sophon-engines-people", "sophon-accounts", LOCK]
     assert await make(Campus).refresh_user(grouped_user) is True
 
 

@@ -240,6 +240,39 @@ def test_who_is_made_a_member_edits_without_coming_in_again(
     assert watcher.request("POST", "/api/terminals").status_code == 200
 
 
+def test_while_a_lab_is_locked_all_but_who_locked_it_only_watch(
+    lab: HubLab, name: str, ada: Visitor, hers: Copy
+) -> None:
+    lock = names.lock_group("cold-atoms", "watched")
+    with enter(lab, PEOPLE, name) as visitor, enter(lab, PEOPLE, "root-admin") as admin:
+        paths = visitor.paths_of_every_kind()
+        copy, terminal = Copy(visitor, paths["document"]), visitor.socket(paths["terminal"])
+        over = Copy(admin, admin.room())
+
+        lab.hub.add_to_group(names.lock_group("cold-atoms", "another"), lab.owner)
+        lab.hub.add_to_group(lock, lab.owner, "ada")
+        tell(lab)
+
+        assert close_code(copy.socket, AT_ONCE) == NO_ACCESS
+        assert close_code(terminal, AT_ONCE) == NO_ACCESS
+        assert close_code(over.socket, AT_ONCE) == NO_ACCESS
+        assert admin.request("POST", "/api/terminals").status_code == 403
+        assert is_alive(hers.socket)
+        again = Copy(visitor, paths["document"])
+        again.write("# in spite of the lock")
+        hers.write("# locked")
+        hear(again, "# locked")
+        assert "in spite of" not in hers.source
+
+        lab.hub.expect("DELETE", f"/groups/{lock}")
+        tell(lab)
+
+        assert close_code(again.socket, AT_ONCE) == COME_BACK
+        last = Copy(visitor, paths["document"])
+        last.write("# unlocked")
+        hear(hers, "# unlocked")
+
+
 OTHERS = re.compile(r"/logout|robots|favicon|^/\.\*/\$$|^\(\.\*\)\$$")
 """Ends the test; has no files; sends on to where there is no slash; says that nothing is there."""
 

@@ -15,7 +15,7 @@ import requests
 from docker.api.client import APIClient
 from hub_harness import PATIENCE, run_in
 from jupyterhub import apihandlers
-from visiting import SKELETON, TRY, Visit, VisitedHub, visited_hub
+from visiting import SKELETON, TRY, Visit, VisitedHub, make_image, visited_hub
 
 from sophon_hub import names
 from sophon_hub.rehearsal import make_ticket, take_ticket
@@ -355,3 +355,28 @@ def test_the_numbers_add_up_for_machines(hub: VisitedHub):
     numbers = hub.numbers()
     assert json.loads(json.dumps(numbers)) == numbers
     assert numbers["capacity"] == 4
+
+
+def image_of(visit: Visit, docker: APIClient) -> str:
+    return str(docker.inspect_container(visit.container())["Image"])
+
+
+def test_an_image_made_anew_reaches_the_next_visitor_and_visits_go_on(
+    hub: VisitedHub, docker: APIClient
+):
+    visit = hub.visit()
+    assert visit.enter().status_code == 200
+    hub.wait_for_pool(1)
+    usual = image_of(visit, docker)
+
+    following = make_image(docker, f"{hub.namespace}:latest", "org.sophon.made=anew")
+
+    made_of_it = {"ancestor": following}
+    wait_for(lambda: docker.containers(filters=made_of_it), "the pool to be replaced")
+    hub.wait_for_pool(1)
+    assert visit.enter().status_code == 200
+    assert image_of(visit, docker) == usual != following
+    other = hub.visit()
+    assert image_of(other, docker) == following
+    other.leave()
+    visit.leave()

@@ -125,14 +125,21 @@ class Visit:
         assert answer.status_code == 303, answer.text
 
 
+def make_image(docker: APIClient, name: str, *labels: str) -> str:
+    """Build the image of temporary labs under this name, with further labels; gives its id."""
+    named = " ".join([f"org.sophon.skeleton={SKELETON}", *labels])
+    recipe = f"FROM {LAB_IMAGE}\nLABEL {named}\n"
+    for _ in docker.build(fileobj=io.BytesIO(recipe.encode()), tag=name, rm=True, decode=True):
+        pass
+    return str(docker.inspect_image(name)["Id"])
+
+
 @contextmanager
 def visited_hub(directory: Path, docker: APIClient, **settings: str) -> Iterator[VisitedHub]:
     """A running hub with this many labs, and nothing of it afterwards."""
     namespace = f"sophontest-{secrets.token_hex(4)}"
     image = f"{namespace}:latest"
-    recipe = f"FROM {LAB_IMAGE}\nLABEL org.sophon.skeleton={SKELETON}\n"
-    for _ in docker.build(fileobj=io.BytesIO(recipe.encode()), tag=image, rm=True, decode=True):
-        pass
+    make_image(docker, image)
     hub = VisitedHub(
         directory,
         spawner="docker",

@@ -15,16 +15,15 @@ from typing import Any
 
 from bs4 import BeautifulSoup
 from PIL import Image
-from playwright.sync_api import sync_playwright
 from pygments.lexers import PythonLexer
 from pygments.token import Comment, Keyword, Number, String
 
+from tests.browser import running_chromium
 from tests.images.building import IMAGES
 from tests.images.conftest import build
 from tests.images.lab_container import Lab, bridge_gateway
 from tests.images.lessons import NOTEBOOKS, TOKEN_IN_URL, Lesson, prepare, visit
 from tests.images.stub_hub import StubHub
-from tests.journeys.conftest import CHROMIUM, CHROMIUM_ARGUMENTS
 
 GALLERY = IMAGES.parent / "sophon_hub" / "static" / "lessons"
 
@@ -122,18 +121,14 @@ def main() -> None:
     with (
         StubHub(bridge_gateway()) as hub,
         Lab(build("course"), hub, TOKEN_IN_URL) as lab,
-        sync_playwright() as playwright,
+        running_chromium() as browser,
     ):
         prepare(lab)
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS, headless=True
-        )
         lessons = [Lesson(file) for file in NOTEBOOKS]
         for lesson in lessons:
             seen = visit(browser, lab, lesson)
             pictures = dict(zip(lesson.numbers("picture"), seen.pictures, strict=True))
             write(GALLERY, lesson, seen.notebook, pictures)
-        browser.close()
     for folder in GALLERY.iterdir():
         if folder.name not in {lesson.name for lesson in lessons}:
             shutil.rmtree(folder)

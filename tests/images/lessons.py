@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Locator, Page, ViewportSize, expect
-from playwright.sync_api import Error as PlaywrightError
 
 from tests.images.building import IMAGES
 from tests.images.lab_container import Lab
@@ -93,11 +92,6 @@ class Visit:
     """What the cells tagged picture have drawn (PNG)."""
     complaints: list[str] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
-
-    @property
-    def network_changed(self) -> bool:
-        """Whether Chromium dropped its connections, as it does when a network comes or goes."""
-        return any("ERR_NETWORK_CHANGED" in text for text in self.complaints)
 
     def look_at_everything(self) -> None:
         """Run all cells; keep what was saved and what is on screen."""
@@ -180,15 +174,7 @@ def prepare(lab: Lab) -> None:
 
 
 def visit(browser: Browser, lab: Lab, lesson: Lesson) -> Visit:
-    """Go through a lesson; once more when a network of the machine came or went meanwhile."""
-    for _ in range(2):
-        seen = _visit(browser, lab, lesson, may_fail=True)
-        if not seen.network_changed:
-            return seen
-    return _visit(browser, lab, lesson, may_fail=False)
-
-
-def _visit(browser: Browser, lab: Lab, lesson: Lesson, *, may_fail: bool) -> Visit:
+    """Go through a lesson."""
     host = f"{lab.address}:8888"
     with _new_page(browser, lab) as page:
         seen = Visit(page, lab, lesson, host)
@@ -199,12 +185,8 @@ def _visit(browser: Browser, lab: Lab, lesson: Lesson, *, may_fail: bool) -> Vis
         )
         address = f"http://{host}{PREFIX}lab/tree/lessons/{lesson.file.name}"
         page.goto(f"{address}?reset&token={lab.hub.token}")
-        try:
-            expect(cells(page).first).to_be_visible(timeout=LAB_READY)
-            seen.look_at_everything()
-        except (AssertionError, PlaywrightError):
-            if not (may_fail and seen.network_changed):
-                raise
+        expect(cells(page).first).to_be_visible(timeout=LAB_READY)
+        seen.look_at_everything()
         return seen
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from PIL import Image, ImageOps
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
+from tests.browser import running_chromium
 from tests.images import gallery
 from tests.images.comparing import difference, picture_of
 from tests.images.conftest import build
@@ -18,7 +19,6 @@ from tests.images.gallery import GALLERY
 from tests.images.lab_container import Lab
 from tests.images.lessons import FOLDER, NOTEBOOKS, TOKEN_IN_URL, Lesson, Visit, prepare, visit
 from tests.images.stub_hub import StubHub
-from tests.journeys.conftest import CHROMIUM, CHROMIUM_ARGUMENTS
 
 LESSONS = [Lesson(file) for file in NOTEBOOKS]
 WANTED = {"scatter-plot", "time-series", "heat-map", "binary-tree"} | {
@@ -168,12 +168,8 @@ def course_lab(hub: StubHub) -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Headless Chromium."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS, headless=True
-        )
+    with running_chromium() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

@@ -8,22 +8,12 @@ from pathlib import Path
 
 import pytest
 from docker.api.client import APIClient
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
+from tests.browser import running_chromium
 from tests.engine import docker_client, remove_namespace
 from tests.journeys.site import Api, Site
-from tests.tls import CHROMIUM_RESOLVES, domain_is_here
-
-CHROMIUM = "/usr/bin/chromium"
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    CHROMIUM_RESOLVES,
-]
+from tests.tls import domain_is_here
 
 ONE_ORIGIN, SUBDOMAINS = "one origin", "subdomains"
 in_both_modes = pytest.mark.parametrize("site", [ONE_ORIGIN, SUBDOMAINS], indirect=True)
@@ -63,12 +53,8 @@ def site(request: pytest.FixtureRequest, sites: Callable[[str], Site]) -> Site:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Headless Chromium; ended with the module, since asynchronous tests need the event loop."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS, headless=True
-        )
+    with running_chromium() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="session")

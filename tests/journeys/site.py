@@ -15,7 +15,6 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 from playwright.sync_api import Browser, BrowserContext, Page
-from playwright.sync_api import Error as PlaywrightError
 
 from tests.tls import DOMAIN, write_certificate
 from tests.waiting import free_port, wait_for
@@ -236,7 +235,6 @@ class Site:
         )
         context.set_default_timeout(20_000)
         page = context.new_page()
-        keep_going(page)
         try:
             if username is not None:
                 page.goto("/hub/login")
@@ -247,26 +245,6 @@ class Site:
             yield page
         finally:
             context.close()
-
-
-def keep_going(page: Page) -> None:
-    """Go to an address once more when Chromium dropped it.
-
-    It does that with whatever it is loading when a container's network appears on its machine.
-    """
-    goto = page.goto
-
-    def go(url: str, **options: Any) -> Any:
-        try:
-            return goto(url, **options)
-        except PlaywrightError as error:
-            # the second is said when what was dropped is the page before
-            dropped = ("ERR_NETWORK_CHANGED", "chrome-error://")
-            if not any(sign in error.message for sign in dropped):
-                raise
-            return goto(url, **options)
-
-    page.goto = go  # type: ignore[method-assign]
 
 
 @dataclass

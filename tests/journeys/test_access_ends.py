@@ -69,3 +69,32 @@ def test_whose_membership_ends_loses_what_is_open(site: Site, workplace: Workpla
         workplace.add("alan", expires_at=rfc3339(utcnow() + timedelta(seconds=2)))
 
         assert close_codes(sockets, END_SECONDS) == dict.fromkeys(KINDS, NO_ACCESS)
+
+
+def test_a_lab_that_is_set_to_restarts_and_ends_what_the_removed_person_left_running(
+    site: Site, ada: Api, workplace: Workplace, owner: Visitor
+):
+    workplace.add("grace")
+    with enter(site, workplace, "grace") as grace:
+        grace.expect("POST", "/api/kernels", json={"name": "python3"})
+        ada.expect(200, "PATCH", workplace.lab, json={"restart_on_removal": True})
+
+        workplace.remove("grace")
+
+        def restarts() -> int:
+            events = ada.expect(200, "GET", f"projects/{workplace.project}/events")["items"]
+            return [event["action"] for event in events].count("lab:restart")
+
+        wait_for(lambda: restarts() == 1, "the lab to be restarted")
+        ada.wait_for_state(workplace.lab, "running")
+        assert grace.request("GET", "/api/contents").status_code == 403
+    visit = site.visit("ada", workplace.lab)
+    wait_for(lambda: visit.enter() == 200, "Ada to be let in")
+    with Visitor(visit.url, visit.session) as again:
+        assert again.expect("GET", "/api/kernels") == []
+        assert again.expect("GET", f"/api/contents/{NOTEBOOK}")["content"] == EMPTY
+
+    workplace.add("grace")
+    workplace.add("alan")
+    ada.wait_for_state(workplace.lab, "running")
+    assert restarts() == 1

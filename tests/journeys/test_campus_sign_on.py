@@ -13,13 +13,13 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.browser import running_chromium
 from tests.engine import docker_client, remove_namespace
 from tests.hub.apache_server import CAMPUS_COOKIE, PASSWORD, RunningApache
 from tests.journeys import jupyterlab
 from tests.journeys.campus import CampusSite
-from tests.journeys.conftest import CHROMIUM, CHROMIUM_ARGUMENTS
 from tests.journeys.pictures import keep_picture
 from tests.journeys.test_main_job import (
     create_group,
@@ -67,13 +67,8 @@ def apache(site: CampusSite) -> Iterator[RunningApache]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium, that knows where the hub's name leads."""
-    rule = f"--host-resolver-rules=MAP {HOST} 127.0.0.1"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=[*CHROMIUM_ARGUMENTS, rule], headless=True
-        )
+    with running_chromium(f"--host-resolver-rules=MAP {HOST} 127.0.0.1") as chromium:
         yield chromium
-        chromium.close()
 
 
 @contextmanager
@@ -129,8 +124,7 @@ def test_students_sign_on_work_together_and_sign_out_of_everything(
         join(grace, group)
         grace.goto(project_page)
         assert enter_lab(grace, "Open") == lab
-        draw(grace, f"{lab}/lab/tree/{notebook}")
-        expect(jupyterlab.cells(grace).first).to_be_visible()
+        jupyterlab.enter(grace, lab, notebook)
         sees_text_and_name(grace, ada, "  # by Grace", "grace")
         sees_text_and_name(ada, grace, " and Ada", "ada")
         jupyterlab.replace_cell(grace, 0, "7 * 7")
@@ -162,26 +156,8 @@ def enter_lab(page: Page, button: str) -> str:
     """Press the portal's button, and wait for JupyterLab; gives the lab's address."""
     page.get_by_role("button", name=re.compile(f"^{button}")).first.click()
     page.wait_for_url("**/user/project-*/**", timeout=60_000)
-    draw(page, page.url)
+    expect(page.locator("#jp-main-dock-panel")).to_be_visible(timeout=jupyterlab.LAB_READY)
     return page.url.split("/lab", 1)[0]
-
-
-def draw(page: Page, address: str) -> None:
-    """Go to a page of JupyterLab and wait until it is drawn.
-
-    Chromium drops what it is loading whenever a container's network appears on its own machine;
-    then somebody would press reload.
-    """
-    failures: list[str | None] = ["not there yet"]
-    page.on("requestfailed", lambda request: failures.append(request.failure))
-
-    def is_drawn() -> bool:
-        if failures and {"not there yet", "net::ERR_NETWORK_CHANGED"} & {*failures}:
-            failures.clear()
-            page.goto(address)
-        return page.locator("#jp-main-dock-panel").is_visible()
-
-    wait_for(is_drawn, "JupyterLab to be drawn")
 
 
 def opens_and_saves_awkward_names(page: Page, lab: str) -> None:

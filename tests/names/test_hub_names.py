@@ -50,6 +50,20 @@ def test_other_hub_groups_belong_to_no_group_of_ours(name: str) -> None:
     assert names.group_of_hub_group(name) is None
 
 
+@given(group_slugs, slugs)
+def test_the_group_of_a_lock_is_known_as_ours_and_as_no_research_groups(
+    project: str, lab: str
+) -> None:
+    name = names.lock_group(project, lab)
+    assert names.is_lock_group(name)
+    assert names.group_of_hub_group(name) is None
+    assert not names.is_lock_group(names.people_group(project))
+
+
+def test_no_two_labs_share_the_group_of_their_locks() -> None:
+    assert names.lock_group("a", "b-c") != names.lock_group("a-b", "c")
+
+
 @given(st.lists(group_slugs, min_size=2, max_size=2, unique=True))
 def test_different_groups_never_share_a_hub_group_or_role(pair: list[str]) -> None:
     ours, theirs = ({names.people_group(slug), names.accounts_group(slug)} for slug in pair)

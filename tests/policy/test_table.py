@@ -231,6 +231,25 @@ def test_a_member_does_not_lift_a_lock_of_somebody_else() -> None:
     assert decide(actor("root"), Permission.LAB_UNLOCK, lab).source == "admin"
 
 
+@pytest.mark.parametrize("name", ["grace", "ada", "root"])
+def test_in_a_locked_lab_only_who_locked_it_edits_and_a_refusal_says_so(name: str) -> None:
+    _, _, lab = subjects(Visibility.PUBLIC)
+    lab.locked_by_id = actor(name).person_id
+    assert may(actor(name), Permission.LAB_OPEN, lab)
+    lab.locked_by_id = actor("alan").person_id
+    decision = decide(actor(name), Permission.LAB_OPEN, lab)
+    assert (decision.allowed, decision.source) == (False, "lock")
+    assert may(actor(name), Permission.LAB_WATCH, lab)
+    with pytest.raises(Forbidden, match="locked this lab; you can watch"):
+        require(actor(name), Permission.LAB_OPEN, lab)
+
+
+def test_who_has_set_a_lock_and_is_a_viewer_by_now_does_not_edit() -> None:
+    _, _, lab = subjects(Visibility.PUBLIC)
+    lab.locked_by_id = actor("alan").person_id
+    assert decide(actor("alan"), Permission.LAB_OPEN, lab).source == "membership:viewer"
+
+
 def test_an_owner_who_meets_the_trash_is_told_to_restore_first() -> None:
     group, _, _ = subjects(Visibility.PRIVATE, in_trash=True)
     with pytest.raises(Forbidden, match="restore it first"):

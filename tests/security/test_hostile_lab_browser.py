@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 import requests
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
-from tests.journeys.conftest import CHROMIUM, CHROMIUM_ARGUMENTS
+from tests.browser import running_chromium
 from tests.security.conftest import Scene
 
 pytestmark = [pytest.mark.hub, pytest.mark.docker, pytest.mark.browser]
@@ -14,12 +14,8 @@ pytestmark = [pytest.mark.hub, pytest.mark.docker, pytest.mark.browser]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS, headless=True
-        )
+    with running_chromium() as chromium:
         yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -92,8 +92,8 @@ def test_cookies_that_sign_in_are_kept_from_scripts_and_sent_to_their_own_part(
         assert one.has_nonstandard_attr("HttpOnly"), name
 
 
-def attempt(scene: Scene, password: str, username: str = "barbara", **headers: str) -> str:
-    """Try to sign in as Barbara; what the page says, or nothing where it worked."""
+def attempt(scene: Scene, password: str, username: str = "emmy", **headers: str) -> str:
+    """Try to sign in as Emmy, whom nobody else needs; what the page says, or nothing."""
     with requests.Session() as browser:
         browser.get(f"{scene.site.url}/hub/login", headers=headers, timeout=30)
         token = cookie(browser, "_xsrf", "/hub/")
@@ -104,7 +104,7 @@ def attempt(scene: Scene, password: str, username: str = "barbara", **headers: s
 
 def test_guessing_passwords_ends_soon_wherever_the_guesses_come_from(scene: Scene) -> None:
     """And so anybody can keep somebody from signing in for a while."""
-    password = scene.site.password("barbara")
+    password = scene.site.password("emmy")
     assert attempt(scene, password) == ""
     for number in range(10):
         said = attempt(scene, f"guess {number}", **{"X-Forwarded-For": f"192.0.2.{number}"})

@@ -27,6 +27,7 @@ from sophon_hub.models import (
     Visibility,
 )
 from sophon_hub.policy.actor import Actor
+from sophon_hub.policy.permissions import Permission, may
 from sophon_hub.policy.visibility import visible_datasets, visible_groups, visible_projects
 from sophon_hub.store.effects import (
     Effect,
@@ -34,6 +35,7 @@ from sophon_hub.store.effects import (
     get_effect_of_leaving,
     get_effect_of_visibility,
     get_effects_of_leaving,
+    get_effects_of_move,
 )
 from sophon_hub.store.people import find_actor
 from tests import make
@@ -179,6 +181,53 @@ def test_another_visibility_is_foretold(cast: Cast, before: Visibility, after: V
         change()
         assert sights(session) == now
         thing.visibility = before
+
+
+def doors(session: Session, project: ResearchProject) -> set[str | None]:
+    """Who gets into the labs of a project, to work or to watch."""
+    people = [None, *session.scalars(select(Person))]
+    return {
+        person and person.username
+        for person in people
+        if may(actor_of(session, person), Permission.LAB_WATCH, project)
+    }
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_preview_of_a_move_says_what_happens(session: Session, seed: int) -> None:
+    groups = populate(session, random.Random(seed))
+    session.commit()
+    owner = actor_of(session, session.scalars(select(Person).filter_by(username="p1")).one())
+    live = select(ResearchProject).where(ResearchProject.deleted_at.is_(None))
+    for project in session.scalars(live.options(joinedload(ResearchProject.group))).all():
+        others = [group for group in groups if group.id != project.group_id]
+        foretold = get_effects_of_move(session, owner, project, others)
+        assert set(foretold) == {group.slug for group in others}
+        for group in others:
+            seen, inside = sights(session), doors(session, project)
+            part = session.begin_nested()
+            visibility = min(project.visibility, group.visibility, key=lambda one: one.openness)
+            form = forms.ProjectChanges(group=group.slug, visibility=visibility)
+            edit_project(session, owner, project, form)
+            now, inside_now = sights(session), doors(session, project)
+            part.rollback()
+            session.refresh(project)
+            session.refresh(project, ["group"])
+            lost = {name: seen[name] - now[name] for name in seen}
+            assert foretold[group.slug] == Effect(
+                projects=int(any(lost.values())),
+                people=sum(bool(lost[name]) for name in lost if name),
+                guests=bool(lost[None]),
+                leaving=len(inside - inside_now),
+                coming=len(inside_now - inside),
+            )
+
+
+def test_who_may_not_move_a_project_is_told_nothing_of_it(cast: Cast) -> None:
+    project = make.project(cast.session, cast.group)
+    for name in ("grace", "alan"):
+        with pytest.raises(Forbidden):
+            get_effects_of_move(cast.session, cast.actor(name), project, [])
 
 
 def test_running_labs_are_counted_and_what_is_in_the_trash_is_not(cast: Cast) -> None:

@@ -40,6 +40,7 @@ async def test_a_lab_is_made_with_its_defaults_and_stopped(busy_site: Site):
         "locked_by": None,
         "lock_reason": "",
         "internet": True,
+        "restart_on_removal": False,
         "cpu_limit": 2.0,
         "memory_limit": 2 * GIB,
         "started_at": None,
@@ -204,20 +205,24 @@ async def test_opening_tells_where_and_how(busy_site: Site):
     }
 
 
-async def test_a_locked_lab_is_for_who_locked_it(busy_site: Site):
+async def test_in_a_locked_lab_who_locked_it_works_and_others_only_watch(busy_site: Site):
     put(busy_site, state=LabState.RUNNING)
     ada, grace = busy_site.client("ada"), busy_site.client("grace")
     locked = await grace.post(f"{BENCH}/lock", {"reason": " Measuring "})
     assert (locked.json["locked_by"], locked.json["lock_reason"]) == ("grace", "Measuring")
     for refused in (
         await ada.post(f"{BENCH}/stop"),
-        await ada.post(f"{BENCH}/open"),
         await ada.post(f"{BENCH}/lock"),
         await ada.patch(BENCH, {"name": "Mine"}),
     ):
         assert refused.status == 409
         assert "Grace: Measuring" in refused.json["detail"]
-    assert (await grace.post(f"{BENCH}/open")).status == 200
+    assert (await grace.post(f"{BENCH}/open")).json["mode"] == "edit"
+    for other in ("ada", "alan", "root"):
+        watched = await busy_site.client(other).post(f"{BENCH}/open")
+        assert watched.json["mode"] == "watch", other
+    assert "lab:open" in (await grace.get(BENCH)).json["can"]
+    assert "lab:open" not in (await ada.get(BENCH)).json["can"]
     assert (await busy_site.client("alan").post(f"{BENCH}/unlock")).status == 403
     assert (await ada.post(f"{BENCH}/unlock")).json["locked_by"] is None
     assert (await ada.post(f"{BENCH}/unlock")).status == 409

@@ -56,6 +56,14 @@ LOCKED_DOORS = {
     "ada": {"unlock"},
     "root": {"unlock"},
 }
+LOCKED_RUNNING_DOORS = {
+    "guest": set(),
+    "barbara": set(),
+    "alan": {"open"},
+    "grace": {"open", "stop", "edit", "unlock", "datasets", "publish"},
+    "ada": {"open", "unlock"},
+    "root": {"open", "unlock"},
+}
 PEOPLE_DOORS = {
     "barbara": set(),
     "alan": set(),
@@ -79,6 +87,7 @@ ON_PAGES = [
     ("projects/public-work/labs/bench", LAB_DOORS, world.as_it_is),
     ("projects/public-work/labs/bench", RUNNING_DOORS, world.running),
     ("projects/public-work/labs/bench", LOCKED_DOORS, world.locked_by_grace),
+    ("projects/public-work/labs/bench", LOCKED_RUNNING_DOORS, world.running_and_locked_by_grace),
     ("groups/public/people", PEOPLE_DOORS, world.as_it_is),
     ("projects/public-work/labs/bench", RESTORE_DOORS, world.lab_in_trash),
     ("datasets/public-data", DATASET_DOORS, world.as_it_is),
@@ -226,11 +235,15 @@ async def test_a_move_into_a_stricter_group_asks_first(busy_site):
     with busy_site.rows() as session:
         world.corner(session, "public")
     ada, path = busy_site.client("ada"), "projects/public-work/edit"
+    for nowhere in ({}, {"group": ""}, {"group": "nothing"}):
+        refused = await send(ada, path, action="move", **nowhere)
+        assert refused.status == 422
+        assert soup_of(refused).select_one("#group-error")
     asked = await send(ada, path, action="move", group="private")
     assert asked.status == 409
     form = soup_of(asked).select_one("#move form")
     assert form.select_one("input[name=visibility]")["value"] == "private"
-    assert form.select_one("option[selected]")["value"] == "private"
+    assert form.select_one("input[name=group][checked]")["value"] == "private"
     done = await send(ada, path, action="move", group="private", visibility="private")
     assert landed(done) == "projects/public-work"
 

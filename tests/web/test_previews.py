@@ -2,7 +2,8 @@
 
 import pytest
 
-from sophon_hub.models import LabState
+from sophon_hub.models import LabState, MemberRole, Visibility
+from tests import make
 from tests.web import world
 from tests.web.test_pages import GROUP, PROJECT, soup_of
 
@@ -13,6 +14,8 @@ PUBLIC = {
     "people": 3,
     "guests": True,
     "running_labs": 1,
+    "leaving": 0,
+    "coming": 0,
     "sentence": "Hides 1 group, 1 project and 1 dataset from 3 people and everybody without an"
     " account. Stops 1 running lab.",
 }
@@ -51,12 +54,46 @@ async def test_a_change_that_is_none_is_refused(busy_site, query):
         ("projects/public-work/edit", "Hides 1 project from everybody without an account."),
         ("projects/public-work/edit", "Hides 1 project from 1 person and everybody"),
         ("datasets/internal-data/edit", "Hides 1 dataset from 1 person."),
+        ("datasets/private-data", "Hides 1 dataset from 2 people. Running labs have it"),
         (f"{GROUP}/people", "Hides 1 group, 1 project and 1 dataset from 1 person."),
     ],
 )
 async def test_pages_say_what_a_change_hides(busy_site, path, said):
     page = soup_of(await busy_site.client("ada").get(path))
     assert said in " ".join(page.main.text.split())
+
+
+async def test_the_api_foretells_a_move(busy_site):
+    preview = "api/v1/projects/public-work/preview?change=move"
+    ada = busy_site.client("ada")
+    found = (await ada.get(f"{preview}&group=internal")).json
+    assert (found["projects"], found["guests"], found["people"]) == (1, True, 0)
+    assert found["sentence"] == "Hides 1 project from everybody without an account."
+    for query in ("", "&group=", "&group=nothing", "&group=%ff"):
+        refused = await ada.get(f"{preview}{query}")
+        assert refused.status in (400, 422), query
+    for other in ("groups/public", "datasets/public-data"):
+        assert (await ada.get(f"api/v1/{other}/preview?change=move")).status == 422
+    assert (await busy_site.client("grace").get(f"{preview}&group=internal")).status == 403
+    assert (await busy_site.client("barbara").get(f"{preview}&group=internal")).status == 403
+
+
+async def test_the_form_to_move_a_project_says_what_each_group_would_change_for_whom(busy_site):
+    with busy_site.rows() as session:
+        world.running(world.corner(session, "public"))
+        new = make.group(session, "lasers", visibility=Visibility.PRIVATE)
+        ada, barbara = (world.corner(session, "public").person(n) for n in ("ada", "barbara"))
+        make.membership(session, new, ada, MemberRole.OWNER)
+        make.membership(session, new, barbara)
+    page = soup_of(await busy_site.client("ada").get("projects/public-work/edit"))
+    choice = page.select_one("#move input[value=lasers]").parent.text
+    assert "2 people lose access to its labs. 1 person gets access to its labs." in choice
+    assert "Hides 1 project from 2 people and everybody without an account." in choice
+    assert "Stop bench first" in page.select_one("#move").text.replace("Bench", "bench")
+    with busy_site.rows() as session:
+        world.corner(session, "public").lab.state = LabState.STOPPED
+    page = soup_of(await busy_site.client("ada").get("projects/public-work/edit"))
+    assert "first:" not in page.select_one("#move").text
 
 
 async def test_a_form_says_nothing_of_what_hides_nothing(busy_site):

@@ -108,6 +108,11 @@ def locked_by_grace(corner: Corner) -> None:
     corner.lab.locked_by_id = corner.person("grace").id
 
 
+def running_and_locked_by_grace(corner: Corner) -> None:
+    running(corner)
+    locked_by_grace(corner)
+
+
 def lab_in_trash(corner: Corner) -> None:
     corner.lab.deleted_at = clock.utcnow()
 

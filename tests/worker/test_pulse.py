@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from sophon_hub import clock
 from sophon_hub.lab_messages import HEADER, LabMessages
-from sophon_hub.models import Lab, LabState, MemberRole
+from sophon_hub.models import Lab, LabState, MemberRole, Person
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import reading, writing
 from sophon_hub.worker import pulse
@@ -116,6 +116,19 @@ async def test_who_is_in_a_lab_is_known_by_the_names_of_the_portal(world: World)
     path, header = world.labs.keys[0]
     key = LabMessages.of(world.context.settings).public_key
     assert is_genuine(key, header, path, b"")
+
+
+async def test_in_a_locked_lab_all_watch_but_whoever_locked_it(world: World) -> None:
+    world.labs.say[BENCH] = {"people": ["grace", "root", "ada"]}
+    with writing(world.context.engine) as session:
+        [grace] = [person for person in session.query(Person) if person.username == "grace"]
+        for lab in session.query(Lab):
+            lab.locked_by_id = grace.id
+
+    await world.look()
+
+    watching = {name: is_watching for name, _, is_watching in world.people()}
+    assert watching == {"ada": True, "grace": False, "root": True}
 
 
 async def test_a_lab_can_claim_people_of_its_group_and_administrators_and_nobody_else(

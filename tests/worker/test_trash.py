@@ -33,7 +33,7 @@ from tests import make
 from tests.cast import Cast
 
 OLD = "b" * 32
-CALLS = 11
+CALLS = 13
 """How often the Hub is called to clear away the group of these tests."""
 
 

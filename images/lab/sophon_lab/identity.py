@@ -1,6 +1,7 @@
 """Who is connected, and what they may do: asked at the hub, and soon asked again."""
 
 import asyncio
+import os
 from typing import Any
 
 from jupyterhub.singleuser.extension import JupyterHubIdentityProvider, JupyterHubUser
@@ -57,7 +58,7 @@ class SophonIdentityProvider(JupyterHubIdentityProvider):
         if not model or not self.hub_auth.check_scopes(self.hub_auth.access_scopes, model):
             return Rights.NONE
         owner = await self.hub_auth.user_for_token(self.hub_auth.api_token, sync=False)
-        return rights_of(model, owner)
+        return rights_of(model, owner, os.environ.get("JUPYTERHUB_SERVER_NAME", ""))
 
     async def revalidate(self) -> None:
         """Ask the hub about everybody who is connected, and shut what they may not use any more."""

@@ -273,6 +273,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.Column("image", sa.String(length=100), nullable=False),
         sa.Column("internet", sa.Boolean(), nullable=False),
+        sa.Column("restart_on_removal", sa.Boolean(), nullable=False),
         sa.Column("cpu_limit", sa.Double(), nullable=True),
         sa.Column("memory_limit", sa.BigInteger(), nullable=True),
         sa.Column(

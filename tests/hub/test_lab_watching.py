@@ -401,3 +401,56 @@ def test_the_lab_tells_the_hub_and_nobody_else_who_is_in_it_now(
     assert people_in(lab) == ["ada"]
     for visitor in (ada, watcher):
         assert visitor.request("POST", "/sophon/pulse").status_code == 403
+
+
+def test_nobody_who_edits_is_seen_under_another_name(
+    lab: HubLab, hers: Copy, theirs: Copy, name: str
+) -> None:
+    mine = hers.say_who(user={"username": "ada", "name": "Ada"}, cursors=[1])
+    wait_for(lambda: theirs.listen() and mine in theirs.states, "Ada to be seen")
+    with enter(lab, PEOPLE, f"mallory-{name}") as visitor:
+        mallory = Copy(visitor, visitor.room())
+        before = mallory.say_who(4710, user={"username": "ada", "name": "Ada"})
+        over_her = mallory.say_who(mine, user={"username": "ada"}, cursors=["gone"])
+        own = mallory.say_who(user={"username": f"mallory-{name}", "display_name": "Ada"})
+        wait_for(lambda: theirs.listen() and own in theirs.states, "Mallory to be seen")
+        after = mallory.say_who(4711, user={"username": "ada"})
+        mallory.say_who(user={"username": "ada", "name": "Ada", "initials": "AL"}, cursors=[7])
+
+        wait_for(
+            lambda: theirs.listen() and theirs.states[own].get("cursors"), "what came last to come"
+        )
+        hers.listen()
+        for copy in (hers, theirs):
+            user = copy.states[own]["user"]
+            assert {user["username"], user["name"], user["display_name"]} == {f"mallory-{name}"}
+            assert user["initials"] is None
+            assert not {before, after} & set(copy.states)
+            assert copy.states[over_her]["cursors"] == [1]
+        log = lab.hub.log()
+        assert log.count(f"mallory-{name} claimed to be 'ada' in a document") == 1
+
+
+def test_somebody_who_comes_back_is_seen_as_the_same_client(hers: Copy, ada: Visitor) -> None:
+    user = {"username": "ada"}
+    first = hers.say_who(4713, user=user, cursors=[1])
+    wait_for(lambda: hers.listen() and first in hers.states, "Ada to be seen")
+    hers.socket.close()
+    again = Copy(ada, ada.room())
+
+    again.say_who(4713, user=user, cursors=[2, 3])
+    again.say_who(4713, cursors=[2, 3])
+
+    wait_for(lambda: again.listen() and first in again.states, "Ada to be seen again")
+    assert again.states[first]["user"]["username"] == "ada"
+
+
+def test_an_awareness_message_that_is_none_closes_its_own_socket_only(
+    lab: HubLab, hers: Copy, theirs: Copy, name: str
+) -> None:
+    with enter(lab, PEOPLE, f"mallory-{name}") as visitor:
+        mallory = Copy(visitor, visitor.room())
+        mallory.socket.send(b"\x01\x02\x01\x01")
+        assert close_code(mallory.socket, PATIENCE) == MALFORMED
+    assert is_alive(hers.socket)
+    assert is_alive(theirs.socket)

@@ -4,12 +4,14 @@ import asyncio
 import os
 from typing import Any
 
+from jupyter_server_ydoc.handlers import YDocWebSocketHandler
 from jupyterhub.singleuser.extension import JupyterHubIdentityProvider, JupyterHubUser
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketHandler
 from traitlets import Instance, default
 
 from sophon_lab import watching
+from sophon_lab.documents import vouch
 from sophon_lab.rights import Rights, rights_of
 from sophon_lab.sockets import Sockets, Visit
 
@@ -37,6 +39,8 @@ class SophonIdentityProvider(JupyterHubIdentityProvider):
             watching.refuse(handler)
         if rights is Rights.WATCH:
             watching.restrict(handler, user)
+        elif isinstance(handler, YDocWebSocketHandler):
+            vouch(handler, user)
         if isinstance(handler, WebSocketHandler):
             self.sockets.add(handler, self._visit(handler), user.username, rights)
         return user

@@ -108,7 +108,7 @@ def start_lab(session: Session, actor: Actor, lab: Lab, form: LabStart, settings
     lab.clean_up = state.must_clean_up
     lab.state, lab.progress, lab.message = LabState.STARTING, 0, "Waiting for its turn"
     lab.started_with = lab.launch_settings()
-    lab.started_at, lab.stopped_at = clock.utcnow(), None
+    lab.started_at, lab.stopped_at, lab.stop_reason = clock.utcnow(), None, ""
     lab.started_by, lab.stopped_by = session.get(Person, actor.person_id), None
     audit.record(session, actor, "lab:start", lab, clean_up=lab.clean_up)
     jobs.enqueue(session, "start_lab", f"lab:{lab.id}", lab_id=lab.id)
@@ -123,7 +123,7 @@ def stop_lab(session: Session, actor: Actor, lab: Lab) -> bool:
     if lab.state in (LabState.STOPPED, LabState.FAILED, LabState.STOPPING):
         return False
     lab.state = LabState.STOPPING
-    lab.message = "Stopping"
+    lab.message, lab.stop_reason = "Stopping", ""
     lab.stopped_at, lab.stopped_by = clock.utcnow(), session.get(Person, actor.person_id)
     audit.record(session, actor, "lab:stop", lab)
     jobs.enqueue(session, "stop_lab", f"lab:{lab.id}", lab_id=lab.id)

@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 from sophon_hub.actions import materials as actions
 from sophon_hub.actions.material_forms import DeliveryWish, FreshCopy, MaterialSource
 from sophon_hub.api.base import ApiHandler, Json
-from sophon_hub.api.objects import Time
+from sophon_hub.api.object_parts import Time
 from sophon_hub.api.operation import operation, operation_with
 from sophon_hub.models import (
     DatasetState,

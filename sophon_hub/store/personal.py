@@ -56,6 +56,8 @@ def _new(person_id: int) -> PersonalLab:
         clean_up=False,
         filled_disk=False,
         people=[],
+        busy=False,
+        stop_reason="",
         dataset_uids=[],
     )
 

@@ -30,6 +30,7 @@ def system_set_state(
     values: dict[str, object] = {"state": state, "progress": progress, "message": message}
     if not state.has_server:
         values |= {"started_with": None, "clean_up": False, "people": []}
+        values |= {"busy": False, "stops_at": None}
     changed = session.scalar(
         update(kind)
         .where(kind.id == number, kind.state == expected)

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 
@@ -44,7 +45,7 @@ async def tell_labs(context: Context, accounts: Collection[str]) -> None:
 
 @dataclass(frozen=True)
 class RunningLab:
-    """A lab of a project that people reach now; ``target`` is where it listens."""
+    """A lab, or personal lab, that people reach now; ``target`` is where it listens."""
 
     account: str
     server: str
@@ -54,7 +55,7 @@ class RunningLab:
 
 
 async def find_running(session: aiohttp.ClientSession, settings: Sophon) -> list[RunningLab]:
-    """The labs of projects that run.
+    """The labs that run, and the personal labs; no temporary ones.
 
     The proxy is asked, and what people use to reach labs is left out: that may need a
     certificate, or names that only they can resolve.
@@ -64,13 +65,18 @@ async def find_running(session: aiohttp.ClientSession, settings: Sophon) -> list
     async with session.get(url, headers={"Authorization": f"token {token}"}) as answer:
         answer.raise_for_status()
         routes = (await answer.json()).values()
-    return [
-        RunningLab(account, server, route["target"], names.lab_path(project, server))
-        for route in routes
-        if (account := route.get("user"))
-        and (project := names.project_of_account(account)) is not None
-        and (server := route["server_name"]) is not None
-    ]
+    found = (_running_lab(route) for route in routes if route.get("user"))
+    return [lab for lab in found if lab is not None]
+
+
+def _running_lab(route: Any) -> RunningLab | None:
+    account, server, target = route["user"], route.get("server_name") or "", route["target"]
+    project = names.project_of_account(account)
+    if project is not None:
+        return RunningLab(account, server, target, names.lab_path(project, server))
+    if server or names.is_reserved_username(account):
+        return None
+    return RunningLab(account, server, target, names.personal_root(account))
 
 
 async def _tell(

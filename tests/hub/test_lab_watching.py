@@ -8,18 +8,20 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 from hub_harness import PATIENCE, HubLab, HubProcess
-from pycrdt import Encoder, create_update_message
+from pycrdt import Encoder, create_sync_message, create_update_message
 from websockets.exceptions import InvalidStatus
 
 from sophon_hub import names
 from sophon_hub.lab_messages import LabMessages
 from sophon_hub.settings import Sophon
 from tests.lab_documents import ONE_CELL, Copy
+from tests.lab_kernel import execute, open_kernel
 from tests.lab_visitor import NO_ACCESS, NOTEBOOK, Visitor, close_code, is_alive
 from tests.waiting import wait_for
 
@@ -374,13 +376,19 @@ def test_files_are_shown_as_read_only_to_who_watches(ada: Visitor, watcher: Visi
     assert "Watching" not in ada.request("GET", "/lab").text
 
 
-def people_in(lab: HubLab) -> list[str]:
+def pulse(lab: HubLab) -> dict[str, Any]:
     """What the lab says when the hub asks."""
     url = f"{lab.url}/sophon/pulse"
     messages = LabMessages.of(Sophon(data_dir=str(lab.hub.data_dir)))
-    answer = requests.post(url, headers=messages.headers(urlsplit(url).path), timeout=PATIENCE)
+    headers = messages.headers(urlsplit(url).path)
+    answer = requests.post(url, headers=headers, timeout=PATIENCE)
     answer.raise_for_status()
-    people: list[str] = answer.json()["people"]
+    said: dict[str, Any] = answer.json()
+    return said
+
+
+def people_in(lab: HubLab) -> list[str]:
+    people: list[str] = pulse(lab)["people"]
     return people
 
 
@@ -454,3 +462,63 @@ def test_an_awareness_message_that_is_none_closes_its_own_socket_only(
         assert close_code(mallory.socket, PATIENCE) == MALFORMED
     assert is_alive(hers.socket)
     assert is_alive(theirs.socket)
+
+
+def test_work_is_what_people_edit_type_and_run_and_nothing_else(
+    lab: HubLab, ada: Visitor, watcher: Visitor, hers: Copy, theirs: Copy, name: str
+) -> None:
+    def idle() -> float:
+        return float(pulse(lab)["idle_seconds"])
+
+    def rest() -> float:
+        """Wait until work can be told from none."""
+        return float(wait_for(lambda: (seconds := idle()) > 0.5 and seconds, "nobody to work"))
+
+    number, kernel = open_kernel(ada)
+    terminal = ada.expect("POST", "/api/terminals")["name"]
+    shell = ada.socket(f"/terminals/websocket/{terminal}")
+    before = rest()
+    hers.say_who(user={"username": "ada"})
+    hers.socket.send(create_sync_message(hers.document))
+    theirs.write("# by the viewer")
+    for visitor, path in ((ada, "/api/contents"), (watcher, "/api/kernels"), (ada, "/lab")):
+        assert visitor.request("GET", path).ok
+    shell.send(json.dumps(["set_size", 40, 100]))
+    assert watcher.request("POST", "/sophon/keep").status_code == 403
+    ada.socket("/api/events/subscribe")
+    hers.listen()
+    assert all(map(is_alive, (hers.socket, theirs.socket, shell)))
+    assert idle() > before
+
+    file = {"type": "file", "format": "text", "content": "x"}
+    for work in (
+        lambda: hers.write("# live"),
+        lambda: shell.send(json.dumps(["stdin", "true\n"])),
+        lambda: ada.expect("PUT", "/api/contents/new.txt", json=file),
+        lambda: ada.expect("POST", "/sophon/keep"),
+        lambda: execute(kernel, "6 * 7"),
+    ):
+        before = rest()
+        work()
+        wait_for(lambda before=before: idle() < before, "the work to be noticed")
+    ada.expect("DELETE", f"/api/kernels/{number}")
+    ada.expect("DELETE", f"/api/terminals/{terminal}")
+
+
+def test_a_lab_is_busy_while_a_kernel_or_a_program_in_a_terminal_runs(
+    lab: HubLab, ada: Visitor
+) -> None:
+    wait_for(lambda: not pulse(lab)["busy"], "kernels of other tests to end")
+    number, kernel = open_kernel(ada)
+    execute(kernel, "import time; time.sleep(3600)")
+    wait_for(lambda: pulse(lab)["busy"], "the kernel to calculate")
+    ada.expect("DELETE", f"/api/kernels/{number}")
+    wait_for(lambda: not pulse(lab)["busy"], "nothing to run")
+
+    terminal = ada.expect("POST", "/api/terminals")["name"]
+    shell = ada.socket(f"/terminals/websocket/{terminal}")
+    shell.send(json.dumps(["stdin", "sleep 3600\n"]))
+    wait_for(lambda: pulse(lab)["busy"], "the program to run")
+    shell.send(json.dumps(["stdin", "\x03"]))
+    wait_for(lambda: not pulse(lab)["busy"], "the program to end")
+    ada.expect("DELETE", f"/api/terminals/{terminal}")

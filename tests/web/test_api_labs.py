@@ -47,6 +47,8 @@ async def test_a_lab_is_made_with_its_defaults_and_stopped(busy_site: Site):
         "started_by": None,
         "stopped_at": None,
         "stopped_by": None,
+        "stop_reason": "",
+        "stops_at": None,
         "last_activity": None,
         "users": [],
         "people": [],

@@ -11,6 +11,7 @@ from tornado.websocket import WebSocketHandler
 from traitlets import Instance, default
 
 from sophon_lab import watching
+from sophon_lab.activity import Activity
 from sophon_lab.documents import vouch
 from sophon_lab.rights import Rights, rights_of
 from sophon_lab.sockets import Sockets, Visit
@@ -24,6 +25,8 @@ class SophonIdentityProvider(JupyterHubIdentityProvider):
     """
 
     sockets = Instance(Sockets)
+
+    activity = Instance(Activity, ())
 
     @default("sockets")
     def _default_sockets(self) -> Sockets:
@@ -39,8 +42,10 @@ class SophonIdentityProvider(JupyterHubIdentityProvider):
             watching.refuse(handler)
         if rights is Rights.WATCH:
             watching.restrict(handler, user)
-        elif isinstance(handler, YDocWebSocketHandler):
-            vouch(handler, user)
+        else:
+            if isinstance(handler, YDocWebSocketHandler):
+                vouch(handler, user)
+            self.activity.follow(handler)
         if isinstance(handler, WebSocketHandler):
             self.sockets.add(handler, self._visit(handler), user.username, rights)
         return user
@@ -50,6 +55,7 @@ class SophonIdentityProvider(JupyterHubIdentityProvider):
         page_config = super().page_config_hook(handler, page_config)
         if getattr(handler, "_sophon_rights", None) is Rights.WATCH:
             page_config["appName"] = "Watching - JupyterLab"
+            page_config["sophonWatching"] = "true"
             page_config["notebookStartsKernel"] = "false"
         return page_config
 

@@ -123,6 +123,20 @@ def project_of_account(username: str) -> str | None:
     return None
 
 
+def former_username(username: str, number: int) -> str:
+    """What the record of a person is called whose account is gone: no account can have it.
+
+    ``number`` is the person's. The Hub allows no slash in names.
+    """
+    suffix = f"/{number}"
+    return username[: MAX_USERNAME - len(suffix)] + suffix
+
+
+def shown_username(username: str) -> str:
+    """The name that somebody has, or had when the account was there."""
+    return username.partition("/")[0]
+
+
 def is_reserved_username(username: str) -> bool:
     """Whether nobody may sign in under this name, whatever the authenticator says."""
     return username.lower().startswith(RESERVED_PREFIXES)

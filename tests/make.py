@@ -227,6 +227,7 @@ def material(
     uid: str | None = "5" * 32,
     state: DatasetState = DatasetState.READY,
     message: str = "",
+    for_visitors: bool = False,
 ) -> Material:
     row = Material(
         project=project,
@@ -241,6 +242,7 @@ def material(
         file_count=2 if uid else None,
         size_bytes=300 if uid else None,
         published_at=LONG_AGO if uid else None,
+        for_visitors=for_visitors,
     )
     return _add(session, row)
 

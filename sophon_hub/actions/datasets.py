@@ -24,6 +24,7 @@ from sophon_hub.settings import Sophon
 from sophon_hub.store import datasets as store
 from sophon_hub.store import groups as group_store
 from sophon_hub.store import labs as lab_store
+from sophon_hub.store import people
 
 ONE_AT_A_TIME = "datasets"
 """Key of all these jobs: reading many datasets at once would slow down every lab."""
@@ -53,6 +54,7 @@ def publish_dataset(session: Session, actor: Actor, lab: Lab, form: Publication)
     """Copy a folder of a lab's home into a dataset of the lab's group; members."""
     group = group_store.lock(session, lab.project.group_id)
     lab_store.lock(session, lab)
+    actor = people.refresh_actor(session, actor)
     require(actor, Permission.LAB_EDIT, lab)
     check_unlocked(actor, lab)
     require(actor, Permission.DATASET_CREATE, group)
@@ -139,6 +141,7 @@ def _check_visibility(group: ResearchGroup | None, visibility: Visibility) -> No
 def edit_dataset(session: Session, actor: Actor, dataset: Dataset, form: DatasetChanges) -> Dataset:
     """Change what is said about a dataset, or who sees it."""
     group = _lock(session, dataset)
+    actor = people.refresh_actor(session, actor)
     require(actor, Permission.DATASET_EDIT, dataset)
     changes = form.changes()
     if changes.get("visibility", dataset.visibility) is not dataset.visibility:
@@ -184,7 +187,7 @@ def refresh_dataset(session: Session, actor: Actor, dataset: Dataset) -> Dataset
 def delete_dataset(session: Session, actor: Actor, dataset: Dataset) -> None:
     """Move a dataset to the trash: no lab gets it at its next start."""
     _lock(session, dataset)
-    require(actor, Permission.DATASET_DELETE, dataset)
+    require(people.refresh_actor(session, actor), Permission.DATASET_DELETE, dataset)
     if dataset.deleted_at:
         raise Conflict("This dataset is in the trash already.")
     move_to_trash(session, actor, [dataset])
@@ -194,7 +197,7 @@ def delete_dataset(session: Session, actor: Actor, dataset: Dataset) -> None:
 def restore_dataset(session: Session, actor: Actor, dataset: Dataset) -> Dataset:
     """Take a dataset out of the trash."""
     group = _lock(session, dataset)
-    require(actor, Permission.DATASET_DELETE, dataset)
+    require(people.refresh_actor(session, actor), Permission.DATASET_DELETE, dataset)
     if not dataset.deleted_at:
         raise Conflict("This dataset is not in the trash.")
     if group is not None and group.deleted_at:

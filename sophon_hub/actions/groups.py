@@ -130,8 +130,7 @@ def join_group(
     session: Session, actor: Actor, group: ResearchGroup, form: JoinMessage
 ) -> Membership | JoinRequest:
     """Join an open research group, or ask to join one that takes requests."""
-    group = store.lock(session, group.id)
-    require(actor, Permission.GROUP_SEE, group)
+    group = lock_for(session, actor, Permission.GROUP_SEE, group)
     person_id = require_person(actor)
     if group.deleted_at:
         raise Conflict("This group is in the trash; nobody can join it.")

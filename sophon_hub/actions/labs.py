@@ -184,12 +184,17 @@ def unlock_lab(session: Session, actor: Actor, lab: Lab) -> Lab:
     require(actor, Permission.LAB_UNLOCK, lab)
     if lab.locked_by is None:
         raise Conflict("This lab is not locked.")
-    locker = lab.locked_by.username
+    lift_lock(session, actor, lab)
+    return lab
+
+
+def lift_lock(session: Session, actor: Actor, lab: Lab) -> None:
+    """Unlock a locked lab, whoever asks."""
+    locker = names.shown_username(lab.locked_by.username) if lab.locked_by else ""
     lab.locked_by = None
     lab.lock_reason = ""
     audit.record(session, actor, "lab:unlock", lab, locked_by=locker)
     _sync_lock(session, lab)
-    return lab
 
 
 def _sync_lock(session: Session, lab: Lab) -> None:
@@ -212,6 +217,8 @@ def delete_lab(session: Session, actor: Actor, lab: Lab) -> None:
 
 def restore_lab(session: Session, actor: Actor, lab: Lab) -> Lab:
     """Take a lab out of the trash."""
+    # whoever deletes the project at this moment has both rows
+    project_store.lock(session, lab.project)
     store.lock(session, lab)
     require(actor, Permission.LAB_DELETE, lab)
     if not lab.deleted_at:

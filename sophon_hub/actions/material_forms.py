@@ -27,6 +27,12 @@ class MaterialSource(Form):
     branch: Message = ""
 
 
+class MaterialChanges(Form):
+    """Whether visitors may try the material in a temporary lab."""
+
+    for_visitors: bool
+
+
 class DeliveryWish(Form):
     """Whether new material is brought whenever one's lab starts."""
 

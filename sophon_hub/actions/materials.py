@@ -4,7 +4,12 @@ from sqlalchemy.orm import Session
 
 from sophon_hub import audit, clock, jobs, names
 from sophon_hub.actions.labs import check_unlocked
-from sophon_hub.actions.material_forms import DeliveryWish, FreshCopy, MaterialSource
+from sophon_hub.actions.material_forms import (
+    DeliveryWish,
+    FreshCopy,
+    MaterialChanges,
+    MaterialSource,
+)
 from sophon_hub.errors import Conflict, Invalid, NotFound
 from sophon_hub.models import (
     DatasetState,
@@ -18,6 +23,7 @@ from sophon_hub.models import (
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, require
 from sophon_hub.policy.quota import clean_up_sentence, quota_state
+from sophon_hub.policy.trials import trial_problem
 from sophon_hub.settings import Sophon
 from sophon_hub.store import groups as group_store
 from sophon_hub.store import labs as lab_store
@@ -96,6 +102,25 @@ def publish_material(session: Session, actor: Actor, project: ResearchProject) -
         raise NotFound
     _enqueue(session, found)
     audit.record(session, actor, "material:publish", project)
+    return found
+
+
+def edit_material(
+    session: Session,
+    actor: Actor,
+    project: ResearchProject,
+    form: MaterialChanges,
+    settings: Sophon,
+) -> Material:
+    """Offer the material to visitors, who try it in temporary labs, or no longer."""
+    found = _take(session, actor, project)
+    if found is None:
+        raise NotFound
+    if form.for_visitors and (problem := trial_problem(found, project, settings)):
+        raise Conflict(problem)
+    before, after = found.for_visitors, form.for_visitors
+    found.for_visitors = after
+    audit.record(session, actor, "material:visitors", project, before=before, after=after)
     return found
 
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from sophon_hub import audit, clock
 from sophon_hub.actions.forms import NewProject, ProjectChanges
-from sophon_hub.actions.groups import sync
+from sophon_hub.actions.groups import lock_for, sync
 from sophon_hub.actions.slugs import choose_slug
 from sophon_hub.actions.trash import move_to_trash, take_from_trash
 from sophon_hub.errors import Conflict, Invalid, NotFound
@@ -16,14 +16,15 @@ from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, require, require_person
 from sophon_hub.store import groups as group_store
 from sophon_hub.store import labs as lab_store
+from sophon_hub.store import people
 from sophon_hub.store import projects as project_store
 
 
 def create_project(session: Session, actor: Actor, form: NewProject) -> ResearchProject:
     """Create a project in one of the actor's groups."""
     require_person(actor)
-    group = group_store.lock(session, _group_of_form(session, actor, form.group).id)
-    require(actor, Permission.PROJECT_CREATE, group)
+    group = _group_of_form(session, actor, form.group)
+    group = lock_for(session, actor, Permission.PROJECT_CREATE, group)
     visibility = form.visibility or min(
         Visibility.INTERNAL, group.visibility, key=lambda option: option.openness
     )
@@ -72,6 +73,7 @@ def edit_project(
     _require_changes(actor, project, changes)
     wanted_group = _group_of_form(session, actor, form.group) if "group" in changes else None
     old_group, *others = _lock(session, project, wanted_group)
+    actor = people.refresh_actor(session, actor)
     _require_changes(actor, project, changes)
     before: dict[str, Any] = {
         name: old_group.slug if name == "group" else getattr(project, name) for name in changes
@@ -146,7 +148,7 @@ def _check_stopped(session: Session, project: ResearchProject) -> None:
 def delete_project(session: Session, actor: Actor, project: ResearchProject) -> None:
     """Move a project with its labs to the trash; its labs are stopped."""
     (group,) = _lock(session, project)
-    require(actor, Permission.PROJECT_DELETE, project)
+    require(people.refresh_actor(session, actor), Permission.PROJECT_DELETE, project)
     if project.deleted_at:
         raise Conflict("This project is in the trash already.")
     labs = lab_store.system_labs_of(session, [project.id], lock=True)
@@ -158,7 +160,7 @@ def delete_project(session: Session, actor: Actor, project: ResearchProject) -> 
 def restore_project(session: Session, actor: Actor, project: ResearchProject) -> ResearchProject:
     """Take a project, and the labs that went with it, out of the trash."""
     (group,) = _lock(session, project)
-    require(actor, Permission.PROJECT_DELETE, project)
+    require(people.refresh_actor(session, actor), Permission.PROJECT_DELETE, project)
     if not project.deleted_at:
         raise Conflict("This project is not in the trash.")
     if group.deleted_at:

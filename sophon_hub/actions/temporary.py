@@ -14,7 +14,7 @@ from sophon_hub.errors import Conflict, NotFound, Unavailable
 from sophon_hub.models import TemporaryLab, TemporaryState, TemporaryVisit
 from sophon_hub.policy.actor import Actor
 from sophon_hub.settings import Sophon
-from sophon_hub.store import temporary
+from sophon_hub.store import temporary, trials
 
 MOST_WAITING = 200
 RECYCLE = timedelta(hours=6)
@@ -27,10 +27,14 @@ QUEUE_FULL = "Too many people are waiting for a temporary lab; please come back 
 
 @dataclass(frozen=True)
 class Turn:
-    """What a visitor has: a lab (the name of its hub user), or a place in the queue, from 1."""
+    """What a visitor has: a lab (the name of its hub user), or a place in the queue, from 1.
+
+    ``is_filling``: what the visitor wants in the lab is not there yet.
+    """
 
     lab: str | None = None
     place: int = 0
+    is_filling: bool = False
 
 
 def offered(settings: Sophon) -> None:
@@ -43,21 +47,27 @@ def offered(settings: Sophon) -> None:
         raise NotFound
 
 
-def ask_for_lab(session: Session, actor: Actor, visit: str, settings: Sophon) -> Turn:
+def ask_for_lab(
+    session: Session, actor: Actor, visit: str, settings: Sophon, *, project: str = ""
+) -> Turn:
     """Give the visitor a lab, or a place in the queue; asking again changes neither.
 
+    The material of the ``project`` with this slug, if any, is brought into the lab.
+
     Raises:
-        NotFound: temporary labs are not offered.
+        NotFound: temporary labs are not offered, or this project cannot be tried.
         Conflict: somebody who is signed in has a lab already.
         Unavailable: too many are waiting.
     """
     offered(settings)
     if not actor.is_guest:
         raise Conflict(HAVE_ONE)
+    wish = trials.get_trial(session, project, settings).id if project else None
     temporary.system_pass_turnstile(session)
     lab = temporary.find_lab_of_visit(session, visit)
     if lab is not None:
-        return Turn(lab=lab.name)
+        _wish(lab, wish)
+        return turn_in(lab)
     now = clock.utcnow()
     temporary.system_forget_absent(session, now)
     waiting = temporary.system_visit(session, visit)
@@ -66,8 +76,21 @@ def ask_for_lab(session: Session, actor: Actor, visit: str, settings: Sophon) ->
             raise Unavailable(QUEUE_FULL, retry_after=60)
         waiting = TemporaryVisit(visit=visit, seen_at=now)
         session.add(waiting)
-        session.flush()
+    waiting.wish_id = wish or waiting.wish_id
+    session.flush()
     return _take_turn(session, actor, waiting, now)
+
+
+def _wish(lab: TemporaryLab, project_id: int | None) -> None:
+    """Have the material of a project brought, unless it is there or on its way."""
+    if project_id is None or (lab.wish_id == project_id and not lab.bring_trouble):
+        return
+    lab.wish_id, lab.brought_as, lab.bring_trouble = project_id, "", ""
+
+
+def turn_in(lab: TemporaryLab) -> Turn:
+    """The turn of a visitor who has this lab."""
+    return Turn(lab=lab.name, is_filling=lab.is_filling)
 
 
 def keep_waiting(session: Session, actor: Actor, visit: str, settings: Sophon) -> Turn | None:
@@ -76,7 +99,7 @@ def keep_waiting(session: Session, actor: Actor, visit: str, settings: Sophon) -
     temporary.system_pass_turnstile(session)
     lab = temporary.find_lab_of_visit(session, visit)
     if lab is not None:
-        return Turn(lab=lab.name)
+        return turn_in(lab)
     now = clock.utcnow()
     temporary.system_forget_absent(session, now)
     waiting = temporary.system_visit(session, visit)
@@ -91,9 +114,19 @@ def _take_turn(session: Session, actor: Actor, waiting: TemporaryVisit, now: dat
         return Turn(place=ahead - len(ready) + 1)
     lab = ready[ahead]
     lab.state, lab.visit, lab.claimed_at = TemporaryState.CLAIMED, waiting.visit, now
+    lab.wish_id = waiting.wish_id
     session.delete(waiting)
     audit.record(session, actor, "temporary:claim", None, lab=lab.name)
-    return Turn(lab=lab.name)
+    return turn_in(lab)
+
+
+def note_brought(
+    session: Session, name: str, project_id: int, *, folder: str = "", trouble: str = ""
+) -> None:
+    """The material of the project is in the visitor's lab, as ``folder``; or not, for a reason."""
+    lab = session.get(TemporaryLab, name)
+    if lab is not None and lab.wish_id == project_id:
+        lab.brought_as, lab.bring_trouble = folder, trouble
 
 
 def leave_lab(session: Session, actor: Actor, visit: str) -> None:

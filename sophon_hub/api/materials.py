@@ -6,7 +6,12 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from sophon_hub.actions import materials as actions
-from sophon_hub.actions.material_forms import DeliveryWish, FreshCopy, MaterialSource
+from sophon_hub.actions.material_forms import (
+    DeliveryWish,
+    FreshCopy,
+    MaterialChanges,
+    MaterialSource,
+)
 from sophon_hub.api.base import ApiHandler, Json
 from sophon_hub.api.object_parts import Time
 from sophon_hub.api.operation import operation, operation_with
@@ -40,6 +45,13 @@ class Material(TypedDict):
     size_bytes: int | None
     published_at: Time | None
     folder: Annotated[str, Field(description="The folder of people's homes that it goes to.")]
+    for_visitors: Annotated[
+        bool,
+        Field(description="Visitors may try it in a temporary lab while the project is public."),
+    ]
+    visitors_message: Annotated[
+        str, Field(description="Why visitors cannot try it, for who may change it.")
+    ]
 
 
 class DeliveredFile(TypedDict):
@@ -71,11 +83,16 @@ def _project(session: Session, actor: Actor, slug: str) -> ResearchProject:
     return projects.get_project(session, actor, slug)
 
 
-def _shown(session: Session, actor: Actor, project: ResearchProject, row: MaterialRow) -> Json:
-    return present.material(row, project, actor, materials.find_source(session, actor, row))
+class _MaterialHandler(ApiHandler):
+    def shown(
+        self, session: Session, actor: Actor, project: ResearchProject, row: MaterialRow
+    ) -> Json:
+        """The material as the actor may know it."""
+        source = materials.find_source(session, actor, row)
+        return present.material(row, project, actor, source, self.portal.settings)
 
 
-class MaterialAPI(ApiHandler):
+class MaterialAPI(_MaterialHandler):
     """The material of a project."""
 
     @operation({200: Material})
@@ -84,7 +101,8 @@ class MaterialAPI(ApiHandler):
 
         def work(session: Session, actor: Actor) -> Json:
             project = _project(session, actor, slug)
-            return _shown(session, actor, project, materials.get_material(session, actor, project))
+            found = materials.get_material(session, actor, project)
+            return self.shown(session, actor, project, found)
 
         await self.answer_read(work)
 
@@ -94,11 +112,23 @@ class MaterialAPI(ApiHandler):
 
         def work(session: Session, actor: Actor) -> Json:
             project = _project(session, actor, slug)
-            return _shown(
+            return self.shown(
                 session, actor, project, actions.set_material(session, actor, project, form)
             )
 
         self.answer(await self.act(work), 202)
+
+    @operation_with(MaterialChanges, {200: Material})
+    async def patch(self, form: MaterialChanges, slug: str) -> None:
+        """Let visitors try it in temporary labs, or no longer; members."""
+        settings = self.portal.settings
+
+        def work(session: Session, actor: Actor) -> Json:
+            project = _project(session, actor, slug)
+            row = actions.edit_material(session, actor, project, form, settings)
+            return self.shown(session, actor, project, row)
+
+        self.answer(await self.act(work))
 
     @operation({204: None})
     async def delete(self, slug: str) -> None:
@@ -111,7 +141,7 @@ class MaterialAPI(ApiHandler):
         self.answer_nothing()
 
 
-class MaterialPublishAPI(ApiHandler):
+class MaterialPublishAPI(_MaterialHandler):
     """Publishing."""
 
     @operation({202: Material})
@@ -120,7 +150,7 @@ class MaterialPublishAPI(ApiHandler):
 
         def work(session: Session, actor: Actor) -> Json:
             project = _project(session, actor, slug)
-            return _shown(
+            return self.shown(
                 session, actor, project, actions.publish_material(session, actor, project)
             )
 

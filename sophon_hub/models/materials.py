@@ -18,6 +18,7 @@ class Material(Base):
     ``location`` is a folder of the home ``lab_uid``, or the https address of a git repository
     with its ``branch``, empty for the default one. ``uid`` names the volume of the version people
     get, None before the first; ``next_uid`` the one that is being made. ``version`` counts them.
+    ``for_visitors``: while the project is public, it can be tried in a temporary lab.
     """
 
     __tablename__ = "materials"
@@ -38,6 +39,7 @@ class Material(Base):
     file_count: Mapped[int | None]
     size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     published_at: Mapped[datetime | None]
+    for_visitors: Mapped[bool] = mapped_column(default=False)
 
     project: Mapped[ResearchProject] = relationship(lazy="raise")
 

@@ -19,6 +19,8 @@ class TemporaryLab(Base):
     ``image`` is the reference the lab was started with; other ones are not given away any more.
     ``keeper_id`` is who signed in and wants the files, while they are copied; ``kept_as`` the
     folder they are, or were, copied to, ``keep_trouble`` why that did not work.
+    ``wish_id`` is the project whose material the visitor wants in it, ``brought_as`` the folder
+    that has it, ``bring_trouble`` why it is not there.
     """
 
     __tablename__ = "temporary_labs"
@@ -34,12 +36,23 @@ class TemporaryLab(Base):
     keeper_id: Mapped[int | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"))
     kept_as: Mapped[str] = mapped_column(String(100), default="")
     keep_trouble: Mapped[str] = mapped_column(String(300), default="")
+    wish_id: Mapped[int | None] = mapped_column(
+        ForeignKey("research_projects.id", ondelete="SET NULL")
+    )
+    brought_as: Mapped[str] = mapped_column(String(100), default="")
+    bring_trouble: Mapped[str] = mapped_column(String(300), default="")
+
+    @property
+    def is_filling(self) -> bool:
+        """Whether the visitor's wish is still to be fulfilled."""
+        return self.wish_id is not None and not self.brought_as and not self.bring_trouble
 
 
 class TemporaryVisit(Base):
     """A browser that waits for a temporary lab; who has the lowest number is next.
 
-    Those that were not seen for a while have gone away.
+    Those that were not seen for a while have gone away. ``wish_id`` is the project whose material
+    is wanted in the lab.
     """
 
     __tablename__ = "temporary_visits"
@@ -47,3 +60,6 @@ class TemporaryVisit(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     visit: Mapped[str] = mapped_column(String(DIGEST), unique=True)
     seen_at: Mapped[datetime]
+    wish_id: Mapped[int | None] = mapped_column(
+        ForeignKey("research_projects.id", ondelete="SET NULL")
+    )

@@ -79,6 +79,7 @@ _CONVERTERS: dict[str, Callable[[str], Any]] = {
     "clean_up": _flag,
     "use_image": _flag,
     "on_start": _flag,
+    "for_visitors": _flag,
 }
 _BOXES = frozenset({"internet", "restart_on_removal"})
 _EMPTY_IS_NONE = frozenset({"cpu_limit", "memory_limit", "expires_at"})

@@ -2,13 +2,19 @@
 
 from sophon_hub.actions import materials as actions
 from sophon_hub.actions.forms import Nothing
-from sophon_hub.actions.material_forms import DeliveryWish, FreshCopy, MaterialSource
+from sophon_hub.actions.material_forms import (
+    DeliveryWish,
+    FreshCopy,
+    MaterialChanges,
+    MaterialSource,
+)
 from sophon_hub.errors import Conflict, Invalid
 from sophon_hub.models import MaterialKind, ResearchProject
 from sophon_hub.pages.base import FormState, PageHandler, Values
 from sophon_hub.pages.projects import group_brief
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, permitted, require
+from sophon_hub.policy.trials import can_be_tried
 from sophon_hub.store import labs, materials, personal, projects
 from sophon_hub.store.engine import Session
 from sophon_hub.store.paging import Paging
@@ -44,6 +50,8 @@ class MaterialPage(PageHandler):
         await self._show(slug, FormState())
 
     async def _show(self, slug: str, form: FormState) -> None:
+        settings = self.portal.settings
+
         def work(session: Session, actor: Actor) -> Values:
             project = projects.get_project(session, actor, slug)
             row = materials.find_material(session, actor, project)
@@ -51,7 +59,7 @@ class MaterialPage(PageHandler):
             has_home = False
             if row:
                 source = materials.find_source(session, actor, row)
-                shown = present.material(row, project, actor, source)
+                shown = present.material(row, project, actor, source, settings)
             if row and not actor.is_guest:
                 delivery = present.delivery(materials.find_delivery(session, actor, project))
                 has_home = personal.find_own(session, actor).home_uid is not None
@@ -61,6 +69,8 @@ class MaterialPage(PageHandler):
                 "delivery": delivery,
                 "files": _by_kind(delivery) if delivery else {},
                 "has_home": has_home,
+                "has_visitors": settings.temporary_labs,
+                "can_try": actor.is_guest and can_be_tried(row, project, settings),
                 "form": form,
             }
 
@@ -70,7 +80,7 @@ class MaterialPage(PageHandler):
             await self.show("materials/show.html", form.status, **values)
 
     async def post(self, slug: str) -> None:
-        """Press a button: get, fresh, on-start, undo, publish, remove."""
+        """Press a button: get, fresh, on-start, undo, publish, visitors, remove."""
         typed, settings = self.typed(), self.portal.settings
         button = typed.get("action", "")
         try:
@@ -78,6 +88,8 @@ class MaterialPage(PageHandler):
                 fresh = self.form(FreshCopy)
             elif button == "on-start":
                 wish = self.form(DeliveryWish)
+            elif button == "visitors":
+                changes = self.form(MaterialChanges)
             else:
                 self.form(Nothing)
 
@@ -93,6 +105,8 @@ class MaterialPage(PageHandler):
                     actions.undo_delivery(session, actor, project, settings)
                 elif button == "publish":
                     actions.publish_material(session, actor, project)
+                elif button == "visitors":
+                    actions.edit_material(session, actor, project, changes, settings)
                 elif button == "remove":
                     actions.remove_material(session, actor, project)
                 else:

@@ -9,6 +9,7 @@ from sophon_hub.models import ResearchGroup, Visibility
 from sophon_hub.pages.base import FormState, PageHandler, Values, short
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, may, require, require_person
+from sophon_hub.policy.trials import can_be_tried
 from sophon_hub.store import groups, labs, materials, people, projects
 from sophon_hub.store.effects import get_effect_of_deletion
 from sophon_hub.store.engine import Session
@@ -136,12 +137,13 @@ class ProjectPage(PageHandler):
             summary = projects.get_summary(session, actor, slug)
             page = labs.list_labs(session, actor, summary.project, paging)
             items = [present.lab(row, actor, settings) for row in page.items]
+            material = materials.find_material(session, actor, summary.project)
             return {
                 "project": present.project(summary, actor),
                 "group": group_brief(summary.project.group),
                 "page": present.listing(page, items),
-                "has_material": materials.find_material(session, actor, summary.project)
-                is not None,
+                "has_material": material is not None,
+                "can_try": actor.is_guest and can_be_tried(material, summary.project, settings),
                 "form": form,
             }
 

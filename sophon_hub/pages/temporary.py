@@ -1,5 +1,7 @@
 """Trying a lab without an account: the offer, the queue, the visit."""
 
+from urllib.parse import quote
+
 from tornado.web import HTTPError
 
 from sophon_hub.actions import keeping
@@ -12,11 +14,12 @@ from sophon_hub.models import TemporaryLab
 from sophon_hub.pages.base import PageHandler, Values
 from sophon_hub.policy.actor import Actor
 from sophon_hub.settings import Sophon
-from sophon_hub.store import temporary
+from sophon_hub.store import temporary, trials
 from sophon_hub.store.engine import Session
 from sophon_hub.web import visitors
 
 REFRESH_SECONDS = 2
+FILLING_SECONDS = 1
 FULL_REFRESH_SECONDS = 10
 TOO_OLD = "The page is too old, or cookies are switched off; go back, reload it and try again."
 
@@ -32,7 +35,10 @@ class TryPage(PageHandler):
         await super().prepare()
 
     async def get(self) -> None:
-        """Show what this browser has: a lab, a place in the queue, or the offer."""
+        """Show what this browser has: a lab, a place in the queue, or the offer.
+
+        Who has just asked comes with ``enter`` and goes in when everything is there.
+        """
         settings = self.portal.settings
         secret = visitors.visit_secret(self)
         if not settings.temporary_labs:
@@ -46,7 +52,7 @@ class TryPage(PageHandler):
         if turn is None:
             await self._show_offer()
         elif turn.lab is not None:
-            await self._show_visit(visit)
+            await self._show_visit(visit, enter=self.flag_argument("enter"))
         elif (await self.caller()).username is not None:
             await self._show_offer()
         else:
@@ -62,23 +68,20 @@ class TryPage(PageHandler):
             limits=_limits(settings),
         )
 
-    async def _show_visit(self, visit: str) -> None:
+    async def _show_visit(self, visit: str, *, enter: bool) -> None:
         settings = self.portal.settings
 
-        def work(session: Session, _: Actor) -> Values:
+        def work(session: Session, actor: Actor) -> Values:
             lab = temporary.find_lab_of_visit(session, visit)
             if lab is None:
                 raise NotFound
-            return _visit(lab, settings)
+            return {"signed_in": not actor.is_guest, **_visit(lab, settings)}
 
-        await self.show_read(
-            "home/try.html",
-            lambda session, actor: {
-                "state": "visit",
-                "signed_in": not actor.is_guest,
-                **work(session, actor),
-            },
-        )
+        values = await self.read(work)
+        if enter and values["brought_as"]:
+            self.send_to(values["enter"], status=303)
+        else:
+            await self.show("home/try.html", **values)
 
     async def _wait(self, visit: str) -> None:
         """Go in when it is this browser's turn; else show how many come before it."""
@@ -92,7 +95,7 @@ class TryPage(PageHandler):
             await self._show_offer()
             return
         if turn.lab is not None:
-            self._enter(turn.lab)
+            self._enter(turn)
             return
         counts = await self.read(lambda session, _: temporary.count_temporary(session))
         is_full = turn.place > settings.temporary_capacity - counts.claimed - counts.ending
@@ -130,8 +133,10 @@ class TryPage(PageHandler):
             raise Forbidden(TOO_OLD)
 
     async def _start(self) -> None:
-        settings = self.portal.settings
+        settings, project = self.portal.settings, self.typed().get("project", "")
         actions.offered(settings)
+        if project:  # what cannot be tried costs no claim
+            await self.read(lambda session, _: trials.get_trial(session, project, settings))
         secret = visitors.visit_secret(self)
         known = secret is not None and await self._is_known(temporary.visit_digest(secret))
         if not known and (await self.caller()).username is None:
@@ -139,13 +144,15 @@ class TryPage(PageHandler):
         secret = secret or visitors.new_visit_secret()
         visit = temporary.visit_digest(secret)
         turn = await self.act(
-            lambda session, actor: actions.ask_for_lab(session, actor, visit, settings)
+            lambda session, actor: actions.ask_for_lab(
+                session, actor, visit, settings, project=project
+            )
         )
         if not known:
             self.portal.metrics.observe_visit(ready=turn.lab is not None)
         visitors.keep_visit(self, secret)
         if turn.lab is not None:
-            self._enter(turn.lab)
+            self._enter(turn)
         else:
             self.go_on("try")
 
@@ -170,14 +177,15 @@ class TryPage(PageHandler):
         self.say("The visit is over. The lab and everything in it is deleted.")
         self.go_on("try")
 
-    def _enter(self, lab: str) -> None:
-        self.send_to(self.portal.addresses.temporary_lab(lab), status=303)
+    def _enter(self, turn: Turn) -> None:
+        lab = self.portal.addresses.temporary_lab(turn.lab or "")
+        self.send_to(f"{self.address('try')}?enter=true" if turn.is_filling else lab, status=303)
 
 
 def _turn_of(session: Session, visit: str) -> Turn | None:
     lab = temporary.find_lab_of_visit(session, visit)
     if lab is not None:
-        return Turn(lab=lab.name)
+        return actions.turn_in(lab)
     place = temporary.find_place(session, visit)
     return None if place is None else Turn(place=place)
 
@@ -196,12 +204,22 @@ def _words(minutes: int) -> str:
     return f"{hours} hour{'s' if hours > 1 else ''}"
 
 
+def _refresh(lab: TemporaryLab) -> int:
+    if lab.is_filling:
+        return FILLING_SECONDS
+    return REFRESH_SECONDS if lab.keeper_id else 0
+
+
 def _visit(lab: TemporaryLab, settings: Sophon) -> Values:
+    folder = f"/tree/{quote(lab.brought_as)}" if lab.brought_as else ""
     return {
-        "enter": Addresses.of(settings).temporary_lab(lab.name),
+        "state": "filling" if lab.is_filling else "visit",
+        "enter": Addresses.of(settings).temporary_lab(lab.name) + folder,
         "ends_at": rfc3339(actions.ends_at(lab, settings)),
         "limits": _limits(settings),
-        "refresh": REFRESH_SECONDS if lab.keeper_id else 0,
+        "refresh": _refresh(lab),
+        "brought_as": lab.brought_as,
+        "bring_trouble": lab.bring_trouble,
         "copying": lab.keeper_id is not None,
         "kept_as": lab.kept_as,
         "trouble": lab.keep_trouble,

@@ -67,6 +67,16 @@ class TemporarySettings(HasTraits):
         "1G", help="Memory a temporary lab may use, its files included."
     ).tag(config=True)
 
+    temporary_material_size = Amount(
+        "50M",
+        help="""Most that the material of a project may hold for visitors to try it. It is copied
+        into the memory of their temporary lab.""",
+    ).tag(config=True)
+
+    temporary_material_files = Int(
+        1000, min=1, help="Most files of a project's material that visitors may try."
+    ).tag(config=True)
+
     temporary_claims = Int(
         5,
         min=1,

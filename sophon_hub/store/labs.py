@@ -12,6 +12,7 @@ from sophon_hub.models import Lab, LabState, ResearchGroup, ResearchProject
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.visibility import visible_labs
 from sophon_hub.store.locking import lock_rows
+from sophon_hub.store.looks import note_look
 from sophon_hub.store.paging import Page, Paging, fetch_page
 
 
@@ -48,6 +49,7 @@ def get_lab(session: Session, actor: Actor, project: str, slug: str) -> Lab:
     lab = session.scalar(_labs(actor).where(ResearchProject.slug == project, Lab.slug == slug))
     if lab is None:
         raise NotFound
+    note_look(session, actor, lab)
     return lab
 
 
@@ -140,3 +142,11 @@ def system_labs_by_server(
         (names.account_name(lab.project.slug), lab.slug): lab for lab in session.scalars(query)
     }
     return {key: lab for key, lab in found.items() if key in servers}
+
+
+def lock_labs_locked_by(session: Session, person_id: int) -> Sequence[Lab]:
+    """Take the rows of the labs that somebody has locked; project and locker are loaded."""
+    by_person = Lab.locked_by_id == person_id
+    relations = (joinedload(Lab.project), joinedload(Lab.locked_by))
+    session.scalars(select(Lab).where(by_person).options(*relations)).all()
+    return lock_rows(session, Lab, by_person)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from sophon_hub import clock
+from sophon_hub import clock, names
 from sophon_hub.errors import Invalid, Unauthenticated
-from sophon_hub.models import MemberRole, Membership, Person, ResearchGroup
+from sophon_hub.models import IdempotencyKey, MemberRole, Membership, Person, ResearchGroup
 from sophon_hub.policy.actor import Actor, LiveMembership
 from sophon_hub.store.paging import Page, Paging, fetch_page, is_searchable, matches
 
@@ -85,7 +85,9 @@ def search_people(session: Session, actor: Actor, q: str, paging: Paging) -> Pag
         raise Unauthenticated
     if len(q.strip()) < MIN_QUERY:
         raise Invalid.of("q", f"Type at least {MIN_QUERY} letters of the name.")
-    query = select(Person).where(matches(q, Person.username, Person.display_name))
+    query = select(Person).where(
+        Person.gone_at.is_(None), matches(q, Person.username, Person.display_name)
+    )
     return fetch_page(
         session, query, Person.username, paging, lambda row: row[0], lambda person: person.username
     )
@@ -110,7 +112,7 @@ def system_insiders(
     session: Session, claimed: Mapping[int, AbstractSet[str]], now: datetime
 ) -> dict[int, list[Insider]]:
     """Of the user names claimed for each research group, those who may be in its labs."""
-    wanted = {name for names in claimed.values() for name in names if is_searchable(name)}
+    wanted = {name for each in claimed.values() for name in each if is_searchable(name)}
     if not wanted:
         return {}
     live = and_(
@@ -163,5 +165,24 @@ def system_upsert_person(
 
 def system_people(session: Session) -> dict[str, bool]:
     """Everybody on record, and whether they are admins."""
-    rows = session.execute(select(Person.username, Person.is_admin))
+    rows = session.execute(select(Person.username, Person.is_admin).where(Person.gone_at.is_(None)))
     return {row.username: row.is_admin for row in rows}
+
+
+def system_retire_person(session: Session, person: Person, *, now: datetime) -> None:
+    """The account is gone: nobody who comes under its name later is this person."""
+    username = person.username
+    session.execute(delete(IdempotencyKey).where(IdempotencyKey.username == username))
+    person.username = names.former_username(username, person.id)
+    person.gone_at = now
+    person.is_admin = False
+    person.sign_on_groups = {}
+    session.flush()
+
+
+def system_rename_person(session: Session, person: Person, username: str) -> None:
+    """The account has another name, and is the same person's."""
+    keys = update(IdempotencyKey).where(IdempotencyKey.username == person.username)
+    session.execute(keys.values(username=username))
+    person.username = username
+    session.flush()

@@ -70,6 +70,7 @@ class Version:
                     raise SystemExit(TOO_MUCH)
                 digest.update(piece)
                 new.write(piece)
+        target.chmod(0o755 if program else 0o644)
         self.listed[path] = (digest.hexdigest(), program)
 
     def close(self) -> None:

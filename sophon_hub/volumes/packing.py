@@ -4,6 +4,7 @@ Runs from source text with nothing but the standard library, in a lab that belon
 no link is ever followed, and what an archive says is not believed.
 """
 
+import io
 import os
 import shutil
 import stat
@@ -54,28 +55,64 @@ def unpack(home: str, packed: str, folder: str) -> None:
     It gets its name when it is complete; what does not work leaves nothing. What is there already
     is left alone: the new folder gets a number then.
     """
+    try:
+        with tarfile.open(Path(home, packed), "r:") as archive:
+            _grow(home, folder, archive)
+    finally:
+        Path(home, packed).unlink()
+
+
+def receive(home: str, folder: str, size: str) -> None:
+    """Make a new folder in the home of an archive that comes in, and print the folder's name.
+
+    All in the archive is below one folder, whose name does not matter. It has ``size`` bytes,
+    after which the line stays open; they are read in any case, so that nobody waits to send them.
+    """
+    source = Incoming(int(size))
+    try:
+        with tarfile.open(fileobj=source, mode="r|") as archive:
+            _grow(home, folder, archive, above=1)
+    finally:
+        while source.read(tarfile.RECORDSIZE):
+            pass
+
+
+class Incoming(io.RawIOBase):
+    """So many bytes of the input."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def read(self, most: int = -1) -> bytes:
+        """The next ones, ``most`` at a time; none at the end."""
+        piece = sys.stdin.buffer.read(min(most, self.left))
+        self.left -= len(piece)
+        return piece
+
+
+def _grow(home: str, folder: str, archive: tarfile.TarFile, above: int = 0) -> None:
     growing = Path(home, f".{folder}.being-copied")
     if os.path.lexists(growing):  # from a copy that was interrupted
         shutil.rmtree(growing)
     try:
         growing.mkdir()
-        with tarfile.open(Path(home, packed), "r:") as archive:
-            for entry in archive:
-                _unpack_one(archive, entry, growing)
+        for entry in archive:
+            path = "/".join(entry.name.split("/")[above:])
+            if path or not above:
+                _unpack_one(archive, entry, path, growing)
         name, number = folder, 1
         while os.path.lexists(Path(home, name)):
             number += 1
             name = f"{folder} ({number})"
         growing.rename(Path(home, name))
     finally:
-        Path(home, packed).unlink()
         shutil.rmtree(growing, ignore_errors=True)
     sys.stdout.write(name)
 
 
-def _unpack_one(archive: tarfile.TarFile, entry: tarfile.TarInfo, into: Path) -> None:
+def _unpack_one(archive: tarfile.TarFile, entry: tarfile.TarInfo, path: str, into: Path) -> None:
     """Make what an entry says, if it is a file or a folder; an archive may say anything."""
-    parts = entry.name.split("/")
+    parts = path.split("/")
     if {"", ".", ".."} & set(parts):
         raise SystemExit(f"{entry.name!r} is no plain path.")
     target = into.joinpath(*parts)
@@ -87,7 +124,7 @@ def _unpack_one(archive: tarfile.TarFile, entry: tarfile.TarInfo, into: Path) ->
         target.chmod(0o755 if entry.mode & stat.S_IXUSR else 0o644)
 
 
-COMMANDS: dict[str, Callable[..., None]] = {"pack": pack, "unpack": unpack}
+COMMANDS: dict[str, Callable[..., None]] = {"pack": pack, "unpack": unpack, "receive": receive}
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def member(row: Membership) -> Json:
         "role": row.role,
         "source": row.source,
         "expires_at": rfc3339(row.expires_at),
-        "added_by": row.added_by.username if row.added_by else None,
+        "added_by": names.shown_username(row.added_by.username) if row.added_by else None,
         "added_at": rfc3339(row.added_at),
     }
 

@@ -4,10 +4,14 @@ from sophon_hub.clock import rfc3339
 from sophon_hub.models import Delivery, Lab, Material, ResearchProject
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, permitted
+from sophon_hub.policy.trials import trial_problem
+from sophon_hub.settings import Sophon
 from sophon_hub.web.present import Json
 
 
-def material(row: Material, project: ResearchProject, actor: Actor, source: Lab | None) -> Json:
+def material(
+    row: Material, project: ResearchProject, actor: Actor, source: Lab | None, settings: Sophon
+) -> Json:
     """The material of a project; where it comes from is told to those who may change it.
 
     ``source`` is the lab it comes from, as far as the caller may know of it.
@@ -25,6 +29,8 @@ def material(row: Material, project: ResearchProject, actor: Actor, source: Lab 
         "size_bytes": row.size_bytes,
         "published_at": rfc3339(row.published_at),
         "folder": project.slug,
+        "for_visitors": row.for_visitors,
+        "visitors_message": trial_problem(row, project, settings) if inside else "",
     }
 
 

@@ -17,6 +17,7 @@ from sophon_hub.store.trash import Kind
 from sophon_hub.worker import (
     claims,
     datasets,
+    departures,
     disk,
     labs,
     lessons,
@@ -47,6 +48,7 @@ HANDLERS: dict[str, tuple[Handler, str]] = {
     "sync_group": (trash.follow_group, "group_id"),
     "sync_lock": (locks.sync_lock, "lab_id"),
     "apply_claims": (claims.apply, "person_id"),
+    "settle_person": (departures.settle, "person_id"),
     "start_lab": (labs.start_lab, "lab_id"),
     "stop_lab": (labs.stop_lab, "lab_id"),
     "restart_lab": (restart.restart_lab, "lab_id"),

@@ -19,9 +19,10 @@ from sophon_hub.models import TemporaryState
 from sophon_hub.settings import Sophon
 from sophon_hub.store import temporary
 from sophon_hub.store.engine import Session
+from sophon_hub.store.trials import Wish, system_wishes
 from sophon_hub.volumes import visits
 from sophon_hub.volumes.helper import VolumeTrouble
-from sophon_hub.worker import keeping
+from sophon_hub.worker import keeping, trials
 from sophon_hub.worker.context import Context
 
 log = logging.getLogger("sophon.worker")
@@ -39,6 +40,9 @@ HERD_SECONDS = 0.6
 """Visitors come in herds. While one finds labs that are ready, starts would slow it down."""
 
 PARALLEL_ENDS = 4
+PARALLEL_TRIALS = 2
+"""A lab that keeps a copy waiting keeps others waiting, so there are not all threads for them."""
+
 PAUSES = (2.0, 5.0, 15.0, 60.0)
 """Seconds without starts after the first, second, ... failure in a row."""
 
@@ -51,6 +55,7 @@ class TemporaryPool:
         self._settings = settings
         self._starts: dict[str, asyncio.Task[None]] = {}
         self._copies: dict[str, asyncio.Task[None]] = {}
+        self._trials: dict[str, asyncio.Task[None]] = {}
         self._ends: dict[str, asyncio.Task[None]] = {}
         self._failures = 0
         self._paused_until = 0.0
@@ -79,6 +84,9 @@ class TemporaryPool:
         for copy in await self._context.read(keeping.wanted):
             if copy.lab not in self._copies:
                 self._copies[copy.lab] = tasks.create_task(self._copy(copy))
+        for wish in await self._context.read(partial(system_wishes, settings=self._settings)):
+            if wish.lab not in self._trials and len(self._trials) < PARALLEL_TRIALS:
+                self._trials[wish.lab] = tasks.create_task(self._fulfil(wish))
         for name in [name for name, state in labs.items() if state is TemporaryState.ENDING]:
             if name not in self._ends and len(self._ends) < PARALLEL_ENDS:
                 self._ends[name] = tasks.create_task(self._end(name))
@@ -164,6 +172,14 @@ class TemporaryPool:
             log.warning("cannot write down what was copied, trying again: %s", error)
         finally:
             del self._copies[copy.lab]
+
+    async def _fulfil(self, wish: Wish) -> None:
+        try:
+            await trials.fulfil(self._context, wish)
+        except SophonError as error:
+            log.warning("cannot write down what was copied, trying again: %s", error)
+        finally:
+            del self._trials[wish.lab]
 
     async def _write(self, work: partial[None]) -> None:
         try:

@@ -100,6 +100,7 @@ REPOSITORY = material_forms.MaterialSource(
     kind=MaterialKind.REPOSITORY, url="https://git.example.org/course.git"
 )
 WISH = material_forms.DeliveryWish(on_start=True)
+WITHHELD = material_forms.MaterialChanges(for_visitors=False)
 FRESH = material_forms.FreshCopy(path="week1/intro.ipynb")
 Do = Callable[[Session, Actor], Any]
 
@@ -449,6 +450,13 @@ CASES: dict[str, Case] = {
         "lens",
         ("publish_material lens",),
     ),
+    "materials.edit_material": Case(
+        "grace",
+        "alan",
+        lambda s, a: materials.edit_material(s, a, stage.project(s), WITHHELD, SETTINGS),
+        "material:visitors",
+        "lens",
+    ),
     "materials.remove_material": Case(
         "grace",
         "alan",
@@ -572,6 +580,12 @@ HELPERS = {
     "keeping.note_kept",
     "personal.begin_start",  # a part of the actions that start one
     "labs.check_unlocked",
+    "labs.lift_lock",
+    "noticed.look_at",  # nobody asks for these: tests/web/test_looks.py, test_refusals.py
+    "noticed.record_looks",
+    "noticed.record_refusal",
+    "noticed.refusal_of",
+    "departures.settle_person",  # the hub itself acts; tests/actions/test_departures.py
     "claims.apply_claims",  # the hub itself acts; tests/actions/test_claims.py
     "groups.check_owner_stays",
     "groups.drop_request",
@@ -594,6 +608,8 @@ HELPERS = {
     "temporary.idle_at",
     "temporary.keep_waiting",
     "temporary.leave_lab",
+    "temporary.note_brought",
+    "temporary.turn_in",
     "temporary.note_ready",
     "temporary.offered",
     "temporary.refill",

@@ -27,6 +27,7 @@ from tests.bench import (
     memory,
     personal_labs,
     portal,
+    revocation,
     saving,
     temporary,
 )
@@ -42,6 +43,7 @@ MEASUREMENTS: dict[str, Callable[[Report], None]] = {
     "lab_page": lab_page.measure,
     "personal_labs": personal_labs.measure,
     "saving": saving.measure,
+    "revocation": revocation.measure,
     "temporary": temporary.measure,
     "memory": memory.measure,
     "keystrokes": keystrokes.measure,

@@ -273,6 +273,16 @@ class LabVisit:
         )
         assert answer.status_code in (200, 201), answer.text
 
+    def make_folder(self, path: str) -> None:
+        """Make a folder in the lab."""
+        answer = self.session.put(
+            f"{self.url}/api/contents/{path}",
+            json={"type": "directory"},
+            headers={"X-XSRFToken": self._xsrf()},
+            timeout=30,
+        )
+        assert answer.status_code in (200, 201), answer.text
+
     def read(self, name: str) -> str:
         """The content of a file in the lab."""
         answer = self.session.get(f"{self.url}/api/contents/{name}", timeout=30)

@@ -1,6 +1,7 @@
 """A visitor without an account: the button, JupyterLab, code that runs, the queue, the end."""
 
 import contextlib
+import json
 import re
 from collections.abc import Iterator
 
@@ -15,9 +16,11 @@ from tests.journeys.jupyterlab import (
     new_notebook,
     run_cell,
     type_in_cell,
+    wait_for_kernel,
 )
 from tests.journeys.pictures import keep_picture
-from tests.journeys.site import Site
+from tests.journeys.site import Api, Site
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.docker, pytest.mark.browser]
 
@@ -26,6 +29,23 @@ SETTINGS = {
     "SOPHON_TEMPORARY_POOL": "1",
     "SOPHON_TEMPORARY_CAPACITY": "1",
     "SOPHON_TEMPORARY_CPU_LIMIT": "2",
+}
+NOTEBOOK = {
+    "cells": [
+        {
+            "cell_type": "code",
+            "execution_count": None,
+            "id": "colours",
+            "metadata": {},
+            "outputs": [],
+            "source": "open('data/colours.txt').read().split()",
+        }
+    ],
+    "metadata": {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}
+    },
+    "nbformat": 4,
+    "nbformat_minor": 5,
 }
 
 
@@ -131,6 +151,59 @@ def test_a_visitor_signs_in_and_finds_the_work_in_the_own_lab(site: Site, browse
     visit.get_by_role("button", name="End and delete it").click()
     expect(visit.get_by_role("heading", name="You have a lab of your own")).to_be_visible()
     context.close()
+
+
+def publish(site: Site) -> Api:
+    """A public project of Ada's with a notebook and its data as material; gives Ada."""
+    ada = site.api("ada")
+    ada.expect(201, "POST", "groups", json={"name": "Optics", "visibility": "public"})
+    project = {"group": "optics", "name": "Rainbows", "visibility": "public"}
+    ada.expect(201, "POST", "projects", json=project)
+    ada.expect(201, "POST", "projects/rainbows/labs", json={"name": "main"})
+    ada.start("projects/rainbows/labs/main")
+    visit = site.visit("ada", "projects/rainbows/labs/main")
+    visit.enter()
+    for folder in ("course", "course/data"):
+        visit.make_folder(folder)
+    visit.write("course/rainbow.ipynb", json.dumps(NOTEBOOK))
+    visit.write("course/data/colours.txt", "red violet")
+    visit.write("solution.txt", "not for visitors")
+    ada.stop("projects/rainbows/labs/main")
+    source = {"kind": "folder", "lab": "main", "folder": "course"}
+    ada.expect(202, "PUT", "projects/rainbows/material", json=source)
+    wait_for(
+        lambda: ada.expect(200, "GET", "projects/rainbows/material")["state"] == "ready",
+        "the material to be published",
+    )
+    return ada
+
+
+def test_a_visitor_tries_the_notebooks_of_a_public_project(site: Site, browser: Browser) -> None:
+    publish(site)
+    with site.browser_of(browser, "ada") as owner:
+        owner.goto("/services/sophon/projects/rainbows/material")
+        owner.get_by_role("button", name="Let visitors try it").click()
+        expect(owner.get_by_text("Anybody, without an account")).to_be_visible()
+        keep_picture(owner, "for-visitors")
+    with site.browser_of(browser) as page:
+        page.goto("/services/sophon/projects/rainbows")
+        keep_picture(page, "project-to-try")
+        page.get_by_role("button", name="Try it").click(no_wait_after=True)
+        # when none is ready yet, a page says so and goes on by itself
+        inside = re.compile(r"/user/tmp-\w+/lab/tree/rainbows")
+        page.wait_for_url(inside, timeout=2 * LAB_READY, wait_until="commit")
+        expect(page.locator("#jp-main-dock-panel")).to_be_visible(timeout=LAB_READY)
+        files = page.locator(".jp-DirListing-item")
+        expect(files.filter(has_text="rainbow.ipynb")).to_be_visible(timeout=LAB_READY)
+        keep_picture(page, "project-tried-files")
+        enter(page, page.url.partition("/tree")[0], "rainbows/rainbow.ipynb")
+        wait_for_kernel(page)
+        run_cell(page, 0)
+        expect(cells(page).first).to_contain_text("['red', 'violet']", timeout=LAB_READY)
+        keep_picture(page, "project-tried")
+        home = page.request.get(page.url.partition("/lab")[0] + "/api/contents/").json()
+        assert "solution.txt" not in {file["name"] for file in home["content"]}
+        leave(site, page.context)
 
 
 def leave(site: Site, visitor: BrowserContext) -> None:

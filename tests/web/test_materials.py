@@ -52,12 +52,14 @@ async def test_material_is_shown_with_its_source_only_to_those_who_may_change_it
         "file_count": 2,
         "size_bytes": 300,
         "folder": "public-work",
+        "for_visitors": False,
+        "visitors_message": "This hub has no temporary labs for visitors.",
     }
     change(taught, Material, state=DatasetState.FAILED, message="There is no folder course.")
     for name in ("alan", "barbara", None):
         found = (await taught.client(name).get(MATERIAL)).json
         assert (found["location"], found["branch"], found["lab"]) == (None, None, None)
-        assert found["message"] == ""
+        assert (found["message"], found["visitors_message"]) == ("", "")
     assert "no folder" in (await taught.client("ada").get(MATERIAL)).json["message"]
 
 

@@ -94,6 +94,8 @@ PRIVATE = {
     "dataset-edit": row("datasets/private-data/edit", *BY_MEMBERS),
     "lab-datasets": row(f"{LAB}/datasets", *BY_MEMBERS),
     "lab-publish": row(f"{LAB}/publish", *BY_MEMBERS),
+    "hub-events": row("events", 302, 403, 403, 403, 403, 200),
+    "entries": row("entries", *BY_PEOPLE),
     "my-lab-start": row("lab/start", *BY_PEOPLE),
     "groups": row("groups", *(200,) * 6),
     "group-new": row("groups/new", *BY_PEOPLE),

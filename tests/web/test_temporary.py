@@ -1,6 +1,7 @@
 """The page of visitors: only its form takes a lab, and each browser gets its own."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
 
@@ -25,7 +26,13 @@ ENTRY = "/hub/api/oauth2/authorize"
 
 @pytest.fixture
 def offering(site: Site) -> Iterator[Site]:
-    """A portal that offers two temporary labs, and asks a lot of nobody."""
+    with two_labs(site):
+        yield site
+
+
+@contextmanager
+def two_labs(site: Site) -> Iterator[None]:
+    """Have the portal offer two temporary labs, and ask a lot of nobody."""
     usual, claims = site.portal.settings, site.portal.claims
     site.portal.settings = Sophon(
         data_dir=usual.data_dir,
@@ -35,8 +42,10 @@ def offering(site: Site) -> Iterator[Site]:
         temporary_claims=100,
     )
     site.portal.claims = ClaimBuckets()
-    yield site
-    site.portal.settings, site.portal.claims = usual, claims
+    try:
+        yield
+    finally:
+        site.portal.settings, site.portal.claims = usual, claims
 
 
 def fill(site: Site) -> None:
@@ -81,10 +90,11 @@ class Visitor:
     async def look(self, path: str = "try", method: str = "GET") -> Answer:
         return self.keep(await self.client().request(method, path))
 
-    async def press(self, action: str = "start") -> Answer:
+    async def press(self, action: str = "start", **fields: str) -> Answer:
         field = soup_of(await self.look()).select_one("input[name=_xsrf]")
         token = str(field["value"]) if field else ""
-        return self.keep(await send(self.client(), "try", action=action, _xsrf=token))
+        fields |= {"action": action, "_xsrf": token}
+        return self.keep(await send(self.client(), "try", **fields))
 
 
 def told(answer: Answer) -> str:

@@ -45,6 +45,26 @@ def unpack(home: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def receive(home: Path, packed: bytes) -> subprocess.CompletedProcess[bytes]:
+    """Give an archive as it comes from the engine; the line stays open until it is understood."""
+    program = [sys.executable, "-I", "-S", packing.__file__, "receive", str(home), FOLDER]
+    program.append(str(len(packed)))
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(program, **pipes) as running:  # type: ignore[call-overload]
+        running.stdin.write(packed)
+        running.stdin.flush()
+        said, trouble = running.stdout.read(), running.stderr.read()
+    return subprocess.CompletedProcess(program, running.returncode, said, trouble)
+
+
+def archive(*entries: object) -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as packed:
+        for one, text in entries:  # type: ignore[attr-defined]
+            packed.addfile(one, io.BytesIO(text))
+    return made.getvalue()
+
+
 def names(home: Path) -> list[str]:
     return sorted(str(path.relative_to(home)) for path in home.rglob("*"))
 
@@ -132,3 +152,30 @@ def test_what_an_interrupted_copy_has_left_is_no_obstacle(home: Path):
     bring(home, entry("one", text=b"x"))
     assert unpack(home).returncode == 0
     assert names(home) == [FOLDER, f"{FOLDER}/one", "mine.txt"]
+
+
+def test_what_comes_in_is_below_one_folder_that_gets_another_name(home: Path):
+    packed = archive(
+        entry("files", tarfile.DIRTYPE),
+        entry("files/week 1", tarfile.DIRTYPE),
+        entry("files/week 1/ü.ipynb", text=b"{}"),
+        entry("files/big", text=bytes(range(256)) * 500),
+    )
+    for expected in (FOLDER, f"{FOLDER} (2)"):
+        done = receive(home, packed)
+        assert (done.returncode, done.stdout.decode()) == (0, expected), done.stderr
+    assert names(home / FOLDER) == ["big", "week 1", "week 1/ü.ipynb"]
+    assert (home / FOLDER / "big").read_bytes() == bytes(range(256)) * 500
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_what_comes_in_and_lies_leaves_nothing(home: Path, kind: str):
+    lies = [(made, text) for made, text in HOSTILE[kind]]  # type: ignore[attr-defined]
+    below = []
+    for made, text in lies:
+        copy = tarfile.TarInfo(f"files/{made.name}")
+        copy.type, copy.size, copy.linkname = made.type, made.size, made.linkname
+        below.append((copy, text))
+    before = names(home.parent)
+    assert receive(home, archive(entry("files/fine", text=b"x"), *below)).returncode != 0
+    assert names(home.parent) == before

@@ -31,6 +31,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_audit_events_group_id", "audit_events", ["group_id", "id"])
     op.create_index("ix_audit_events_project_id", "audit_events", ["project_id", "id"])
+    op.create_index("ix_audit_events_actor", "audit_events", ["actor", "id"])
+    op.create_index("ix_audit_events_action", "audit_events", ["action", "id"])
 
     op.create_table(
         "audit_chain",
@@ -91,6 +93,7 @@ def upgrade() -> None:
         sa.Column("display_name", sa.String(length=200), nullable=False),
         sa.Column("is_admin", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("gone_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("sign_on_groups", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_people")),
         sa.UniqueConstraint("username", name=op.f("uq_people_username")),
@@ -499,10 +502,19 @@ def upgrade() -> None:
         sa.Column("keeper_id", sa.Integer(), nullable=True),
         sa.Column("kept_as", sa.String(length=100), nullable=False),
         sa.Column("keep_trouble", sa.String(length=300), nullable=False),
+        sa.Column("wish_id", sa.Integer(), nullable=True),
+        sa.Column("brought_as", sa.String(length=100), nullable=False),
+        sa.Column("bring_trouble", sa.String(length=300), nullable=False),
         sa.ForeignKeyConstraint(
             ["keeper_id"],
             ["people.id"],
             name=op.f("fk_temporary_labs_keeper_id"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(
+            ["wish_id"],
+            ["research_projects.id"],
+            name=op.f("fk_temporary_labs_wish_id"),
             ondelete="SET NULL",
         ),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_temporary_labs")),
@@ -515,6 +527,13 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("visit", sa.String(length=64), nullable=False),
         sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("wish_id", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["wish_id"],
+            ["research_projects.id"],
+            name=op.f("fk_temporary_visits_wish_id"),
+            ondelete="SET NULL",
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_temporary_visits")),
         sa.UniqueConstraint("visit", name=op.f("uq_temporary_visits_visit")),
     )
@@ -611,6 +630,7 @@ def upgrade() -> None:
         sa.Column("file_count", sa.Integer(), nullable=True),
         sa.Column("size_bytes", sa.BigInteger(), nullable=True),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("for_visitors", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(
             ["project_id"],
             ["research_projects.id"],
@@ -655,6 +675,8 @@ def downgrade() -> None:
     op.drop_table("jobs")
     op.drop_table("instance")
     op.drop_table("idempotency_keys")
+    op.drop_index("ix_audit_events_action", "audit_events")
+    op.drop_index("ix_audit_events_actor", "audit_events")
     op.drop_index("ix_audit_events_project_id", "audit_events")
     op.drop_index("ix_audit_events_group_id", "audit_events")
 

@@ -130,6 +130,28 @@ class LabSettings(HasTraits):
         10, help="Seconds a lab has to end by itself before its container is killed."
     ).tag(config=True)
 
+    lab_idle_minutes = Float(
+        120,
+        min=0,
+        help="""Minutes without work after which a lab, or personal lab, is stopped. Work is what
+        people edit, type or run; an open tab is none. Everything is saved first. 0: never.""",
+    ).tag(config=True)
+
+    lab_warning_minutes = Float(
+        10,
+        min=0,
+        help="""Minutes before that in which people are warned inside the lab, where one click keeps
+        it running.""",
+    ).tag(config=True)
+
+    lab_busy_hours = Float(
+        24,
+        min=0,
+        help="""Hours without work after which a lab is stopped even though a kernel calculates, or
+        a program runs in a terminal. Below it no such lab is stopped for `lab_idle_minutes`.
+        0: never.""",
+    ).tag(config=True)
+
     access_cache_seconds = Int(
         15,
         min=1,  # JupyterHub takes 0 for "for ever"

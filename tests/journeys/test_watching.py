@@ -57,7 +57,13 @@ def test_a_viewer_watches_live_and_edits_once_they_are_a_member(
     ada.start(workplace.lab)
     workplace.add("alan", role="viewer")
     page = f"{site.portal}{workplace.lab}"
-    with site.browser_of(browser, "ada") as owner, site.browser_of(browser, "alan") as viewer:
+    with (
+        site.browser_of(browser, "ada") as owner,
+        site.browser_of(browser, "alan") as viewer,
+        site.browser_of(browser, "ada") as portal,
+    ):
+        portal.goto(page)
+        expect(portal.get_by_text("Started by Ada Lovelace")).to_be_visible()
         jupyterlab.enter(owner, f"{site.lab_url(workplace.lab)}/lab")
         notebook = jupyterlab.new_notebook(owner)
         jupyterlab.type_in_cell(owner, 0, "6 * 7")
@@ -76,6 +82,10 @@ def test_a_viewer_watches_live_and_edits_once_they_are_a_member(
         jupyterlab.type_in_cell(owner, 0, " # live")
         expect(jupyterlab.cells(viewer).first).to_contain_text("# live", timeout=SEEN_WITHIN_MS)
         keep_picture(viewer, "watching")
+        here = portal.get_by_role("region", name="In the lab now")
+        expect(here).to_contain_text("Ada Lovelace")
+        expect(here).to_contain_text("Alan Turing (watching)")
+        keep_picture(portal, "who-is-here")
 
         jupyterlab.type_in_cell(viewer, 0, " # scribbled")
         jupyterlab.type_in_cell(owner, 0, " # afterwards")

@@ -7,7 +7,7 @@ from typing_extensions import TypedDict
 
 from sophon_hub.actions import history as actions
 from sophon_hub.api.base import ApiHandler, Json
-from sophon_hub.api.objects import Time, User
+from sophon_hub.api.object_parts import Time, User
 from sophon_hub.api.operation import operation
 from sophon_hub.models import HistoryState, HistoryVerb
 from sophon_hub.policy.actor import Actor

@@ -124,10 +124,7 @@ def project_of_account(username: str) -> str | None:
 
 
 def former_username(username: str, number: int) -> str:
-    """What the record of a person is called whose account is gone: no account can have it.
-
-    ``number`` is the person's. The Hub allows no slash in names.
-    """
+    """What person ``number`` is called on record without an account; the Hub allows no slash."""
     suffix = f"/{number}"
     return username[: MAX_USERNAME - len(suffix)] + suffix
 

@@ -8,7 +8,7 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from traitlets import Unicode
 
-from sophon_lab import access, kernels, pulse, saving
+from sophon_lab import access, kernels, memory, pulse, saving
 from sophon_lab.identity import SophonIdentityProvider
 
 __all__ = ["SophonIdentityProvider", "SophonLab"]
@@ -16,7 +16,7 @@ __all__ = ["SophonIdentityProvider", "SophonLab"]
 
 saving.install()  # the collaboration is loaded before what is below
 
-PARTS = (access, kernels, saving, pulse)
+PARTS = (access, kernels, saving, pulse, memory)
 """Modules with ``load(app)`` and ``async start(app)``; one that fails ends the server."""
 
 

@@ -81,6 +81,27 @@ class LabSettings(HasTraits):
         15, min=1, help="Minutes between two looks at how much the home of a running lab holds."
     ).tag(config=True)
 
+    history_minutes = Int(
+        10,
+        min=0,
+        help="""Minutes of change after which a lab of a project keeps a version of a notebook that
+        is open; it also keeps one when a notebook is opened and when the lab stops. With 0 none
+        is kept. Takes effect when a lab starts.""",
+    ).tag(config=True)
+
+    history_versions = Int(
+        100,
+        min=1,
+        help="""Most versions that a lab keeps of each notebook. Beyond that every second of the
+        older half goes, so that the past becomes coarser the farther away it is.""",
+    ).tag(config=True)
+
+    history_size = Amount(
+        "200M",
+        help="""Most that all versions in a lab take together, packed; they are part of what its
+        home holds. Beyond that they go as with `history_versions`.""",
+    ).tag(config=True)
+
     dataset_roots = List(
         Unicode(),
         help="""Directories of this machine below which administrators may register datasets, such

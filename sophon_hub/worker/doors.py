@@ -21,8 +21,15 @@ from sophon_hub.worker.context import Context
 log = logging.getLogger("sophon.worker")
 
 PATIENCE = aiohttp.ClientTimeout(total=3)
+LONG_PATIENCE = aiohttp.ClientTimeout(total=60)
+LONGEST_ANSWER = 10_000
+"""Bytes of an answer that are read: it comes from a lab, where people can run anything."""
 REVALIDATE = "sophon/revalidate"
 PROXY_TOKEN_FILE = "proxy-token"  # noqa: S105 - the name of the file that has it
+
+
+class NoAnswer(Exception):
+    """A lab does not answer."""
 
 
 async def tell_labs(context: Context, accounts: Collection[str]) -> None:
@@ -87,3 +94,26 @@ async def _tell(
             answer.raise_for_status()
     except (aiohttp.ClientError, TimeoutError) as error:
         log.warning("the lab %s did not hear who may be in it: %s", path, error)
+
+
+async def ask_lab(
+    context: Context, account: str, server: str, what: str, body: bytes
+) -> tuple[int, bytes]:
+    """Have a running lab do something; gives status and the begin of what it says.
+
+    Raises:
+        NoAnswer: the lab, or the proxy, does not answer.
+    """
+    settings = context.settings
+    try:
+        async with aiohttp.ClientSession(timeout=LONG_PATIENCE) as session:
+            for lab in await find_running(session, settings):
+                if (lab.account, lab.server) != (account, server):
+                    continue
+                path = f"{Addresses.of(settings).base_url}{lab.path}{what}"
+                headers = LabMessages.of(settings).headers(path, body)
+                async with session.post(lab.target + path, data=body, headers=headers) as answer:
+                    return answer.status, await answer.content.read(LONGEST_ANSWER)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise NoAnswer from error
+    raise NoAnswer

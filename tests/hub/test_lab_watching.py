@@ -231,10 +231,12 @@ def test_who_is_made_a_viewer_loses_what_is_open_and_then_only_watches(
 def test_who_is_made_a_member_edits_without_coming_in_again(
     lab: HubLab, name: str, watcher: Visitor, hers: Copy, theirs: Copy
 ) -> None:
+    assert watcher.expect("GET", "/sophon/mode") == {"mode": "watch"}
     lab.hub.add_to_group(PEOPLE, name)
     lab.hub.remove_from_group(WATCHERS, name)
     tell(lab)
 
+    assert watcher.expect("GET", "/sophon/mode") == {"mode": "edit"}
     assert close_code(theirs.socket, AT_ONCE) == COME_BACK
     again = Copy(watcher, watcher.room())
     again.write("# now a member")

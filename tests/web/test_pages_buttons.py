@@ -39,30 +39,30 @@ PROJECT_DOORS = {
 LAB_DOORS = {
     "guest": set(),
     "barbara": set(),
-    "alan": set(),
-    "grace": {"start", "edit", "lock", "datasets", "publish"},
-    "ada": {"start", "edit", "lock", "datasets", "publish"},
-    "root": {"start", "edit", "lock", "datasets", "publish"},
+    "alan": {"look"},
+    "grace": {"start", "edit", "lock", "datasets", "publish", "look"},
+    "ada": {"start", "edit", "lock", "datasets", "publish", "look"},
+    "root": {"start", "edit", "lock", "datasets", "publish", "look"},
 }
 RUNNING_DOORS = {
     name: found - {"start"} | {"open", "stop"} if found else found
     for name, found in LAB_DOORS.items()
-} | {"alan": {"open"}}
+} | {"alan": {"open", "look"}}
 LOCKED_DOORS = {
     "guest": set(),
     "barbara": set(),
-    "alan": set(),
-    "grace": {"start", "edit", "unlock", "datasets", "publish"},
-    "ada": {"unlock"},
-    "root": {"unlock"},
+    "alan": {"look"},
+    "grace": {"start", "edit", "unlock", "datasets", "publish", "look"},
+    "ada": {"unlock", "look"},
+    "root": {"unlock", "look"},
 }
 LOCKED_RUNNING_DOORS = {
     "guest": set(),
     "barbara": set(),
-    "alan": {"open"},
-    "grace": {"open", "stop", "edit", "unlock", "datasets", "publish"},
-    "ada": {"open", "unlock"},
-    "root": {"open", "unlock"},
+    "alan": {"open", "look"},
+    "grace": {"open", "stop", "edit", "unlock", "datasets", "publish", "look"},
+    "ada": {"open", "unlock", "look"},
+    "root": {"open", "unlock", "look"},
 }
 PEOPLE_DOORS = {
     "barbara": set(),

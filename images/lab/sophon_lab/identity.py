@@ -52,7 +52,7 @@ class SophonIdentityProvider(JupyterHubIdentityProvider):
 
     def page_config_hook(self, handler: Any, page_config: dict[str, Any]) -> dict[str, Any]:
         """What JupyterLab is told when it starts: to those who watch, also that they do."""
-        page_config = super().page_config_hook(handler, page_config)
+        page_config = {**super().page_config_hook(handler, page_config)}  # that one is for all
         if getattr(handler, "_sophon_rights", None) is Rights.WATCH:
             page_config["appName"] = "Watching - JupyterLab"
             page_config["sophonWatching"] = "true"

@@ -1,13 +1,15 @@
-/* Says in JupyterLab when a document could not be saved, until it is, and when the lab is about to
-be stopped since nobody works in it, with a button that keeps it running.
+/* Says in JupyterLab when a document could not be saved, until it is; when the lab is about to be
+stopped since nobody works in it, with a button that keeps it running; and when a kernel was ended
+because the lab had no memory left.
 
-The server tells both to everybody as events, the first as one of the collaboration, which JupyterLab
+The server tells all that to everybody as events, the first as one of the collaboration, which JupyterLab
 by itself only writes to its log. This is a prebuilt extension written by hand: it has nothing to be built.
 */
 (() => {
   const schema = "https://schema.jupyter.org/jupyter_collaboration/session/v1";
 
   const stops = "urn:sophon:lab-stops:v1";
+  const usedUp = "urn:sophon:memory-used-up:v1";
   const keep = "sophon:keep-running";
   const config = JSON.parse(document.getElementById("jupyter-config-data").textContent);
 
@@ -56,7 +58,17 @@ by itself only writes to its log. This is a prebuilt extension written by hand: 
     const actions = config.sophonWatching ? [] : [{ label, commandId: keep, displayType: "accent" }];
     app.commands.addCommand(keep, { label, execute: keepRunning });
 
+    const sayUsedUp = (event) => {
+      const which = event.path ? `The kernel of ${event.path}` : "A kernel";
+      const all = event.limit ? `all ${Math.round(event.limit / 2 ** 20)} MB of memory` : "all memory";
+      return `${which} was ended: this lab had used ${all} that it may. What was calculated is gone, the files are not. Use less at a time, end kernels that nobody needs, or ask for more on the lab's page.`;
+    };
+
     app.serviceManager.events.stream.connect((_, event) => {
+      if (event.schema_id === usedUp) {
+        void hide(usedUp).then(() => show(usedUp, sayUsedUp(event)));
+        return;
+      }
       if (event.schema_id === stops) {
         if (event.seconds === null) {
           void hide(stops);

@@ -55,7 +55,7 @@ async def test_head_answers_as_get_without_a_body(busy_site: Site, path: str):
     names = {"group": "public", "username": "grace", "dataset": "public-data"}
     names |= {"version": make.SECOND_VERSION, "since": make.FIRST_VERSION}
     address = address.format(**names) + query.get(path, "")
-    client = busy_site.client("root" if path == "/metrics" else "ada")
+    client = busy_site.client("root" if path in {"/metrics", "/events"} else "ada")
     with busy_site.rows() as session:
         world.material_in_homes(world.corner(session, "public"))
         world.history_kept(world.corner(session, "public"))

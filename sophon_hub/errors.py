@@ -36,7 +36,15 @@ class NotFound(SophonError):
 
 
 class Forbidden(SophonError):
-    """The actor may see the object but not do this to it."""
+    """The actor may see the object but not do this to it.
+
+    ``permission`` is what was missing, ``subject`` the object, where the policy refused.
+    """
+
+    def __init__(self, detail: str, *, permission: str = "", subject: Any = None) -> None:
+        super().__init__(detail)
+        self.permission = permission
+        self.subject = subject
 
 
 class Conflict(SophonError):

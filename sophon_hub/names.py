@@ -123,6 +123,20 @@ def project_of_account(username: str) -> str | None:
     return None
 
 
+def former_username(username: str, number: int) -> str:
+    """What the record of a person is called whose account is gone: no account can have it.
+
+    ``number`` is the person's. The Hub allows no slash in names.
+    """
+    suffix = f"/{number}"
+    return username[: MAX_USERNAME - len(suffix)] + suffix
+
+
+def shown_username(username: str) -> str:
+    """The name that somebody has, or had when the account was there."""
+    return username.partition("/")[0]
+
+
 def is_reserved_username(username: str) -> bool:
     """Whether nobody may sign in under this name, whatever the authenticator says."""
     return username.lower().startswith(RESERVED_PREFIXES)
@@ -217,9 +231,14 @@ def workspace_path(project_slug: str, lab_slug: str, username: str) -> str:
     return f"{lab_path(project_slug, lab_slug)}lab/workspaces/{quote(username, safe='')}"
 
 
+def personal_root(username: str) -> str:
+    """Path of somebody's personal lab, below the Hub's base URL."""
+    return f"user/{quote(username, safe='@~')}/"
+
+
 def personal_path(username: str) -> str:
     """Path below the Hub's base URL at which somebody enters their personal lab."""
-    return f"user/{quote(username, safe='@~')}/lab"
+    return f"{personal_root(username)}lab"
 
 
 def notebook_path(username: str, folder: str, notebook: str) -> str:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from sophon_hub import audit, clock, jobs
+from sophon_hub import audit, clock, jobs, names
 from sophon_hub.actions.forms import Confirmation
 from sophon_hub.actions.groups import lock_contents, sync
 from sophon_hub.actions.trash import take_from_trash
@@ -137,7 +137,11 @@ def _cancel(session: Session, actor: Actor, thing: Thing, contents: list[Thing])
             one.deleted_at, one.deleted_by_id = parent.deleted_at, parent.deleted_by_id
     take_from_trash(deleted_at, [thing, *contents])
     audit.record(
-        session, actor, f"{kind_of(thing)}:delete-cancelled", thing, username=author.username
+        session,
+        actor,
+        f"{kind_of(thing)}:delete-cancelled",
+        thing,
+        username=names.shown_username(author.username),
     )
     if isinstance(thing, ResearchGroup):
         sync(session, thing)

@@ -57,3 +57,16 @@ PROJECT_CHANGE = Argument(
 )
 TARGET = Argument("group", "Where the project is to be moved to.")
 USERNAME = Argument("username", "Who is asked about; the caller when it is left out.")
+EVENT_FILTER = (
+    Argument("actor", "Only what this person did, by user name."),
+    Argument("action", "Only this action, such as `lab:open`, or those of a noun, such as `lab`."),
+    Argument("subject", "Only what was done to things whose name contains this."),
+    Argument("group", "Only what belongs to the group with this slug."),
+    Argument(
+        "via",
+        "Only what came this way.",
+        {"type": "string", "enum": ["page", "api", "cli", "system"]},
+    ),
+    Argument("since", "Only from this day, or moment, on."),
+    Argument("until", "Only up to this day, which is included, or before this moment."),
+)

@@ -284,7 +284,7 @@ class GroupEventsAPI(ApiHandler):
         def work(session: Session, actor: Actor) -> Json:
             group = groups.get_group(session, actor, slug)
             require(actor, Permission.EVENTS_SEE, group)
-            page = events.list_events(session, group, paging)
+            page = events.list_events(session, actor, group, paging)
             return present.listing(page, [present.event(row) for row in page.items])
 
         await self.answer_read(work)

@@ -205,7 +205,7 @@ class ProjectEventsAPI(ApiHandler):
         def work(session: Session, actor: Actor) -> Json:
             project = projects.get_project(session, actor, slug)
             require(actor, Permission.EVENTS_SEE, project)
-            page = events.list_events(session, project, paging)
+            page = events.list_events(session, actor, project, paging)
             return present.listing(page, [present.event(row) for row in page.items])
 
         await self.answer_read(work)

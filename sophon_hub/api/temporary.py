@@ -11,7 +11,8 @@ from typing_extensions import TypedDict
 from sophon_hub.actions import temporary as actions
 from sophon_hub.actions.forms import VisitWish
 from sophon_hub.api.base import ApiHandler, Json
-from sophon_hub.api.objects import Temporary, Time
+from sophon_hub.api.object_parts import Time
+from sophon_hub.api.objects import Temporary
 from sophon_hub.api.operation import operation, operation_with
 from sophon_hub.errors import NotFound, Unavailable
 from sophon_hub.settings import Sophon

@@ -141,11 +141,15 @@ class LocalAuthenticator(SophonAuthenticatorMixin, Authenticator):
         with writing(self.engine) as session:
             return accounts.system_set_password(session, username, hashed, now=utcnow())
 
-    def delete_user(self, user: Any) -> None:
+    async def delete_user(self, user: Any) -> None:
         """Hook of the Hub: the account goes with the hub user."""
-        with writing(self.engine) as session:
-            accounts.system_delete_account(session, user.name)
-        super().delete_user(user)
+
+        def delete() -> None:
+            with writing(self.engine) as session:
+                accounts.system_delete_account(session, user.name)
+
+        await self.in_database(delete)
+        await super().delete_user(user)
 
     def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
         """Pages for signing up, for one's own password, and for the administrators."""

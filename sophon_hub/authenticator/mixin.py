@@ -20,6 +20,7 @@ from traitlets.utils.importstring import import_item
 from sophon_hub import names, safety
 from sophon_hub.authenticator.attempts import Attempt, Reason
 from sophon_hub.authenticator.records import SignInRecords
+from sophon_hub.authenticator.renames import follow_renames
 from sophon_hub.authenticator.research_groups import check_mapping, research_groups_of
 from sophon_hub.authenticator.user_info import user_info
 from sophon_hub.authenticator.visits import HANDLERS as VISIT_HANDLERS
@@ -204,6 +205,12 @@ class SophonAuthenticatorMixin(LoggingConfigurable):
         except SophonError as error:
             self.log.warning("A refused sign-in is not in the audit trail: %s", error)
 
+    async def delete_user(self, user: Any) -> None:
+        """Hook of the Hub, before an account is removed: what it held is not inherited by name."""
+        if not names.is_reserved_username(user.name):
+            await self.in_database(self.records.gone, user.name)
+        await maybe_future(super().delete_user(user))  # type: ignore[misc]
+
     def refuse_exposed(self) -> None:
         """Refuse, with `BadSetting`, what is unsafe for this authenticator beyond loopback."""
 
@@ -219,6 +226,7 @@ class SophonAuthenticatorMixin(LoggingConfigurable):
 
     def get_handlers(self, app: Any) -> list[tuple[Any, ...]]:
         """The authenticator's own handlers, with our login form, sign-outs on record, visitors."""
+        follow_renames(self.records)
         handlers: list[tuple[Any, ...]] = super().get_handlers(app)  # type: ignore[misc]
         if not any(path == SIGN_OUT for path, *_ in handlers):
             handlers = [*handlers, (SIGN_OUT, LogoutHandler)]

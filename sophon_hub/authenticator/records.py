@@ -4,11 +4,12 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from sophon_hub import audit, jobs
-from sophon_hub.authenticator.attempts import Attempt, EventBudget
+from sophon_hub.authenticator.attempts import Attempt
 from sophon_hub.clock import utcnow
+from sophon_hub.errors import Conflict
 from sophon_hub.models import Person
 from sophon_hub.policy.actor import Actor
-from sophon_hub.store import people
+from sophon_hub.store import accounts, groups, people
 from sophon_hub.store.engine import reading, transact
 
 
@@ -22,7 +23,7 @@ class SignInRecords:
     def __init__(self, engine: Engine, how: str) -> None:
         self.engine = engine
         self.how = how
-        self._budget = EventBudget()
+        self._budget = audit.EventBudget()
 
     def accepted(
         self, username: str, display_name: str | None, groups: dict[str, str] | None, *, admin: bool
@@ -104,6 +105,52 @@ class SignInRecords:
                 audit.record(session, _actor(person), "person:sign-out", person, how=self.how)
 
         transact(self.engine, write)
+
+    def gone(self, username: str) -> None:
+        """The account is about to be removed; the worker settles what is left of the person."""
+        transact(self.engine, lambda session: _retire(session, username))
+
+    def renamed(self, username: str, new_name: str) -> None:
+        """The account gets another name, by which the same person comes from now on.
+
+        Raises:
+            Conflict: a local account has this name.
+        """
+
+        def write(session: Session) -> None:
+            if accounts.system_find_account(session, new_name) is not None:
+                raise Conflict(f"There is a local account {new_name} already.")
+            accounts.system_rename_account(session, username, new_name)
+            _retire(session, new_name)  # of an account that went without a word
+            person = people.find_person(session, username)
+            if person is not None:
+                people.system_rename_person(session, person, new_name)
+                audit.record(session, HUB, "person:rename", person, before=username)
+
+        transact(self.engine, write)
+
+    def sync_groups(self, username: str) -> None:
+        """Have the worker look that somebody is in the Hub's groups of all their groups."""
+
+        def write(session: Session) -> None:
+            person = people.find_person(session, username)
+            for group_id in groups.system_groups_of_person(session, person.id) if person else ():
+                jobs.enqueue(session, "sync_group", f"group:{group_id}", group_id=group_id)
+
+        transact(self.engine, write)
+
+
+HUB = Actor(via="system")
+"""The Hub does not say which administrator it acts for."""
+
+
+def _retire(session: Session, username: str) -> None:
+    person = people.find_person(session, username)
+    if person is None:
+        return
+    audit.record(session, HUB, "person:delete", person)
+    people.system_retire_person(session, person, now=utcnow())
+    jobs.enqueue(session, "settle_person", f"person:{person.id}", person_id=person.id)
 
 
 def _actor(person: Person) -> Actor:

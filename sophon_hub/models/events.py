@@ -22,6 +22,8 @@ class AuditEvent(Base):
     __table_args__ = (
         Index("ix_audit_events_group_id", "group_id", "id"),
         Index("ix_audit_events_project_id", "project_id", "id"),
+        Index("ix_audit_events_actor", "actor", "id"),
+        Index("ix_audit_events_action", "action", "id"),
         NEVER_AGAIN,
     )
 

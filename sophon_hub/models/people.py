@@ -15,7 +15,8 @@ class Person(Base):
 
     Rows outlive the account, so that memberships and audit events keep their meaning; the
     number ``id``, not the name, is what everything refers to, so that a new account under an
-    old name inherits nothing. ``sign_on_groups`` are the research groups, by slug, with the
+    old name inherits nothing. From ``gone_at`` on the account is gone, and ``username`` is one that
+    no account can have. ``sign_on_groups`` are the research groups, by slug, with the
     member role that the sign-on system claimed for the person when it was last asked.
     """
 
@@ -26,4 +27,5 @@ class Person(Base):
     display_name: Mapped[str] = mapped_column(String(200))
     is_admin: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime]
+    gone_at: Mapped[datetime | None]
     sign_on_groups: Mapped[dict[str, Any]] = mapped_column(default=dict)

@@ -44,6 +44,9 @@ _VALUES: dict[str, Callable[[Any], str]] = {
 }
 
 
+_BECAUSE = {"sign-on": ", as the sign-on says", "account": ", as the account is gone"}
+
+
 def _changes(detail: Detail) -> str:
     """Which fields were changed from what to what; long texts only by name."""
     before, after = detail.get("before") or {}, detail.get("after") or {}
@@ -87,8 +90,25 @@ def _cancelled(noun: str, detail: Detail) -> str:
     return f"kept the {noun}: {detail.get('username')}, who had deleted it, is no longer an owner"
 
 
+def _denied(detail: Detail) -> str:
+    return f"was refused “{detail.get('permission')}”"
+
+
+def _looked(noun: str, _: Detail) -> str:
+    return f"looked at the private {noun}, as an administrator"
+
+
 def _because(detail: Detail) -> str:
-    return ", as the sign-on says" if detail.get("source") == "sign-on" else ""
+    return _BECAUSE.get(detail.get("source", ""), "")
+
+
+def _passed(detail: Detail) -> str:
+    heir, former = detail.get("username"), detail.get("former")
+    return f"made {heir} the owner: the account of {former}, the last one, is gone"
+
+
+def _deserted(detail: Detail) -> str:
+    return f"left the group without people: the account of {detail.get('username')} is gone"
 
 
 def _material(detail: Detail) -> str:
@@ -99,6 +119,11 @@ def _material(detail: Detail) -> str:
 
 def _visitors(detail: Detail) -> str:
     return "let visitors try the material" + ("" if detail.get("after") else " no longer")
+
+
+def _restored(detail: Detail) -> str:
+    day, _, time = str(detail.get("was_at")).partition("T")
+    return f"restored {detail.get('path')} as it was on {day} at {time[:5]} UTC"
 
 
 def _reason(detail: Detail) -> str:
@@ -113,6 +138,8 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "group:leave": lambda _: "left the group",
     "group:delete": lambda _: "moved the group to the trash",
     "group:restore": lambda _: "took the group out of the trash",
+    "group:pass": _passed,
+    "group:deserted": _deserted,
     "member:add": _member,
     "member:change": _member,
     "member:remove": _removed,
@@ -124,6 +151,11 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "project:edit": _changes,
     "project:delete": lambda _: "moved the project to the trash",
     "project:restore": lambda _: "took the project out of the trash",
+    "person:sign-in": lambda _: "signed in",
+    "person:sign-out": lambda _: "signed out",
+    "person:refuse": lambda detail: f"refused a sign-in{_reason(detail)}",
+    "person:delete": lambda _: "was told that the account is deleted",
+    "person:rename": lambda detail: f"was told that the account {detail.get('before')} is renamed",
     "lab:create": lambda _: "created the lab",
     "lab:edit": _changes,
     "lab:start": lambda _: "started the lab",
@@ -131,10 +163,15 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "lab:halt": lambda detail: f"stopped the lab{_reason(detail)}",
     "lab:restart": lambda _: "restarted the lab, since somebody lost the right to work in it",
     "lab:empty-trash": lambda _: "emptied the trash of the lab",
-    "lab:open": lambda _: "opened the lab",
+    "lab:open": lambda detail: (
+        "opened the lab to watch" if detail.get("mode") == "watch" else "opened the lab"
+    ),
     "lab:lock": lambda detail: f"locked the lab{_reason(detail)}",
     "lab:unlock": lambda _: "unlocked the lab",
     "lab:delete": lambda _: "moved the lab to the trash",
+    "lab:history-look": lambda _: "looked at the history of the lab",
+    "lab:history-compare": lambda detail: f"compared versions of {detail.get('path')}",
+    "lab:history-restore": _restored,
     "lab:attach": lambda detail: f"gave the lab the dataset {detail.get('dataset')}",
     "lab:detach": lambda detail: f"took the dataset {detail.get('dataset')} from the lab",
     "dataset:create": lambda detail: f"added the dataset “{detail.get('name')}”",
@@ -147,6 +184,8 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "material:publish": lambda _: "published the material anew",
     "material:visitors": _visitors,
     "material:remove": lambda _: "took the material from the project",
+    **{f"{noun}:look": partial(_looked, noun) for noun in Kind},
+    **{f"{noun}:deny": _denied for noun in Kind},
     "lab:restore": lambda _: "took the lab out of the trash",
     **{
         f"{noun}:{verb}": write
@@ -206,10 +245,16 @@ def line(event: AuditEvent) -> Values:
 
 
 def notices(session: Session, actor: Actor, group_id: int | None = None) -> list[Values]:
-    """What came back from the trash unasked, for owners: in a group, or in all of theirs."""
+    """What the hub did unasked: in a group, or in all that the actor owns or administers."""
     since = clock.utcnow() - NOTICE
-    found = events.list_cancelled(session, actor, since, group_id)
-    return [{**line(event), "subject": event.subject} for event in found]
+    return [_notice(event) for event in events.list_notices(session, actor, since, group_id)]
+
+
+def _notice(event: AuditEvent) -> Values:
+    shown = {**line(event), "subject": event.subject}
+    if event.action in events.PASSED:
+        shown |= {"address": f"groups/{event.subject}", "passed": True}
+    return shown
 
 
 class GroupEventsPage(PageHandler):
@@ -224,7 +269,7 @@ class GroupEventsPage(PageHandler):
         def work(session: Session, actor: Actor) -> Values:
             group = groups.get_group(session, actor, slug)
             require(actor, Permission.EVENTS_SEE, group)
-            page = events.list_events(session, group, paging)
+            page = events.list_events(session, actor, group, paging)
             lines = [line(event) for event in page.items]
             return {"group": group_brief(group), "page": present.listing(page, lines)}
 
@@ -243,7 +288,7 @@ class ProjectEventsPage(PageHandler):
         def work(session: Session, actor: Actor) -> Values:
             project = projects.get_project(session, actor, slug)
             require(actor, Permission.EVENTS_SEE, project)
-            page = events.list_events(session, project, paging)
+            page = events.list_events(session, actor, project, paging)
             return {
                 "project": {"slug": project.slug, "name": project.name},
                 "group": group_brief(project.group),

@@ -1,17 +1,19 @@
 """Research groups: list, show, create, edit, join, leave, delete."""
 
+from datetime import datetime
+
 from sophon_hub import clock
 from sophon_hub.actions import groups as actions
 from sophon_hub.actions import idempotency
 from sophon_hub.actions.forms import GroupChanges, JoinMessage, NewGroup
 from sophon_hub.actions.members import withdraw_request
 from sophon_hub.errors import Conflict, Invalid, NotFound
-from sophon_hub.models import AccessMode, JoinRequest
+from sophon_hub.models import AccessMode, JoinRequest, ResearchGroup
 from sophon_hub.pages.base import FormState, PageHandler, Values, short
 from sophon_hub.pages.events import notices
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, may, require, require_person
-from sophon_hub.store import datasets, groups, projects
+from sophon_hub.store import datasets, groups, projects, waiting
 from sophon_hub.store.effects import get_effect_of_deletion
 from sophon_hub.store.engine import Session
 from sophon_hub.store.paging import Paging
@@ -171,6 +173,8 @@ def _group_page(session: Session, actor: Actor, slug: str, paging: Paging) -> Va
         "people": None,
         "asked": False,
         "requests": 0,
+        "ending": [],
+        "until": _own_end(actor, group, now),
     }
     if actor.person_id is not None:
         shown = groups.list_members(session, actor, group, Paging(PEOPLE_SHOWN), now)
@@ -179,7 +183,19 @@ def _group_page(session: Session, actor: Actor, slug: str, paging: Paging) -> Va
             values["asked"] = bool(groups.find_request(session, group, actor.person_id))
     if may(actor, Permission.GROUP_PEOPLE, group):
         values["requests"] = groups.list_requests(session, group, Paging(1)).total
+        values["ending"] = [
+            present.member(row)
+            for row in waiting.list_ending(session, group, now)
+            if row.person_id != actor.person_id
+        ]
     return values
+
+
+def _own_end(actor: Actor, group: ResearchGroup, now: datetime) -> datetime | None:
+    """When the actor's own membership ends, if that is soon."""
+    own = actor.memberships.get(group.id)
+    end = own.expires_at if own else None
+    return end if end is not None and end <= now + waiting.SOON else None
 
 
 class EditGroupPage(PageHandler):

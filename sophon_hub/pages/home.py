@@ -9,7 +9,7 @@ from sophon_hub.pages.base import FormState, PageHandler, Values
 from sophon_hub.pages.events import notices
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import require_person
-from sophon_hub.store import datasets, groups, labs, people, projects
+from sophon_hub.store import datasets, groups, labs, people, projects, waiting
 from sophon_hub.store.engine import Session
 from sophon_hub.store.instance import get_instance
 from sophon_hub.store.paging import Paging
@@ -41,10 +41,7 @@ class HomePage(PageHandler):
         def person(session: Session, actor: Actor) -> Values:
             page = projects.list_projects(session, actor, Paging(SHOWN), mine=True)
             return {
-                "groups": [
-                    {**_brief(group), "role": actor.role_in(group.id)}
-                    for group in people.list_own_groups(session, actor)
-                ],
+                "groups": _own_groups(session, actor),
                 "projects": [present.project(item, actor) for item in page.items],
                 "total": page.total,
                 "notices": notices(session, actor),
@@ -64,8 +61,20 @@ class HomePage(PageHandler):
                 await self.show("home/overview.html", **values)
 
 
-def _brief(group: object) -> Values:
-    return {name: getattr(group, name) for name in ("slug", "name", "visibility")}
+def _own_groups(session: Session, actor: Actor) -> list[Values]:
+    """The person's groups, with what waits in them for owners, and when one's own time ends."""
+    asking = waiting.count_requests(session, actor)
+    ending = waiting.count_ending(session, actor, clock.utcnow())
+    return [
+        {
+            **{name: getattr(group, name) for name in ("slug", "name", "visibility")},
+            "role": actor.role_in(group.id),
+            "until": actor.memberships[group.id].expires_at,
+            "asking": asking.get(group.id, 0),
+            "ending": ending.get(group.id, 0),
+        }
+        for group in people.list_own_groups(session, actor)
+    ]
 
 
 class SettingsPage(PageHandler):

@@ -250,13 +250,17 @@ def require(actor: Actor, permission: Permission, subject: Subject) -> None:
         raise NotFound
     if actor.is_guest and not actor.is_admin:  # a shell on the machine has no account either
         raise Unauthenticated
-    if decision.rule == TRASH_RULE:
-        raise Forbidden("This is in the trash; restore it first.")
-    if decision.rule == PURGE_RULE:
-        raise Forbidden("This is being removed for good and cannot come back.")
-    if decision.rule == LOCK_RULE:
-        raise Forbidden("Somebody has locked this lab; you can watch.")
-    raise Forbidden(f"You may not do this ({permission}): it takes {decision.rule}.")
+    raise Forbidden(_refusal(permission, decision), permission=permission, subject=subject)
+
+
+def _refusal(permission: Permission, decision: Decision) -> str:
+    said = {
+        TRASH_RULE: "This is in the trash; restore it first.",
+        PURGE_RULE: "This is being removed for good and cannot come back.",
+        LOCK_RULE: "Somebody has locked this lab; you can watch.",
+    }
+    usual = f"You may not do this ({permission}): it takes {decision.rule}."
+    return said.get(decision.rule, usual)
 
 
 def require_person(actor: Actor) -> int:

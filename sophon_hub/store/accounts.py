@@ -53,3 +53,11 @@ def system_delete_account(session: Session, username: str) -> None:
     account = session.get(LocalAccount, username)
     if account is not None:
         session.delete(account)
+
+
+def system_rename_account(session: Session, username: str, new_name: str) -> None:
+    """Give an account, if there is one, another user name that no account has."""
+    account = session.get(LocalAccount, username)
+    if account is not None:
+        account.username = new_name
+        session.flush()

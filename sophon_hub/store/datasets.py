@@ -13,6 +13,7 @@ from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.datasets import fits_group, is_mountable
 from sophon_hub.policy.visibility import visible_datasets, visible_groups
 from sophon_hub.store.locking import lock_rows
+from sophon_hub.store.looks import note_look
 from sophon_hub.store.paging import Page, Paging, fetch_page, matches
 
 MOST_CHOICES = 200
@@ -52,6 +53,7 @@ def get_dataset(session: Session, actor: Actor, slug: str) -> Dataset:
     dataset = session.scalar(_datasets(actor).where(Dataset.slug == slug))
     if dataset is None:
         raise NotFound
+    note_look(session, actor, dataset)
     return dataset
 
 
@@ -63,6 +65,7 @@ def get_manifest(session: Session, actor: Actor, slug: str) -> str:
     dataset = session.scalar(query)
     if dataset is None or dataset.manifest is None:
         raise NotFound
+    note_look(session, actor, dataset)
     return dataset.manifest
 
 

@@ -70,7 +70,7 @@ class _Seers:
 
 def _seers(session: Session, group_ids: Collection[int | None]) -> dict[int | None, _Seers]:
     """Who sees what belongs to each of these groups, or to none."""
-    rows = session.execute(select(Person.id, Person.is_admin))
+    rows = session.execute(select(Person.id, Person.is_admin).where(Person.gone_at.is_(None)))
     people = {row.id: row.is_admin for row in rows}
     members: dict[int | None, dict[int, MemberRole]] = {group_id: {} for group_id in group_ids}
     memberships = select(Membership.group_id, Membership.person_id, Membership.role).where(

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from sophon_hub import names
@@ -21,6 +21,7 @@ from sophon_hub.models import (
 )
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.visibility import visible_groups, visible_projects
+from sophon_hub.store.looks import note_look
 from sophon_hub.store.paging import Page, Paging, fetch_page, matches
 
 
@@ -97,6 +98,7 @@ def get_group(session: Session, actor: Actor, slug: str) -> ResearchGroup:
     )
     if group is None:
         raise NotFound
+    note_look(session, actor, group)
     return group
 
 
@@ -107,6 +109,7 @@ def get_summary(session: Session, actor: Actor, slug: str, now: datetime) -> Gro
     row = session.execute(_summaries(actor, now).where(ResearchGroup.slug == slug)).first()
     if row is None:
         raise NotFound
+    note_look(session, actor, row[0])
     return GroupSummary(row[0], row[1], row[2])
 
 
@@ -223,3 +226,30 @@ def system_groups_of_sign_on(
         or_(ResearchGroup.slug.in_(sorted(slugs)), ResearchGroup.id.in_(given))
     )
     return session.scalars(query.order_by(ResearchGroup.id)).all()
+
+
+def system_groups_of_person(session: Session, person_id: int) -> Sequence[int]:
+    """Numbers, in order, of the groups somebody belongs or belonged to."""
+    query = select(Membership.group_id).where(Membership.person_id == person_id)
+    return session.scalars(query.order_by(Membership.group_id)).all()
+
+
+def system_longest_standing(
+    session: Session, group: ResearchGroup, now: datetime
+) -> Membership | None:
+    """Whose group it becomes when its last owner is gone: the highest role, then the longest in it.
+
+    The person is loaded.
+    """
+    query = (
+        select(Membership)
+        .where(Membership.group_id == group.id, is_live(now))
+        .options(joinedload(Membership.person))
+    )
+    found = session.scalars(query.execution_options(populate_existing=True)).all()
+    return min(found, key=lambda one: (-one.role.level, one.added_at, one.person_id), default=None)
+
+
+def system_forget_requests(session: Session, person_id: int) -> None:
+    """Somebody asks for nothing any more."""
+    session.execute(delete(JoinRequest).where(JoinRequest.person_id == person_id))

@@ -12,6 +12,7 @@ from sophon_hub.models import Lab, LabState, ResearchGroup, ResearchProject
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.visibility import visible_labs
 from sophon_hub.store.locking import lock_rows
+from sophon_hub.store.looks import note_look
 from sophon_hub.store.paging import Page, Paging, fetch_page
 
 
@@ -23,6 +24,8 @@ def _labs(actor: Actor) -> Select[Lab]:
         .options(
             contains_eager(Lab.project).contains_eager(ResearchProject.group),
             joinedload(Lab.locked_by),
+            joinedload(Lab.started_by),
+            joinedload(Lab.stopped_by),
         )
         .where(visible_labs(actor))
     )
@@ -46,6 +49,7 @@ def get_lab(session: Session, actor: Actor, project: str, slug: str) -> Lab:
     lab = session.scalar(_labs(actor).where(ResearchProject.slug == project, Lab.slug == slug))
     if lab is None:
         raise NotFound
+    note_look(session, actor, lab)
     return lab
 
 
@@ -54,8 +58,7 @@ def lock(session: Session, lab: Lab) -> None:
     columns = [column.key for column in Lab.__mapper__.column_attrs]
     session.flush()  # refresh would throw away what this transaction has changed so far
     session.refresh(lab, columns, with_for_update=True)
-    session.refresh(lab, ["locked_by"])
-    session.refresh(lab, ["locked_by"])
+    session.refresh(lab, ["locked_by", "started_by", "stopped_by"])
 
 
 def list_running_labs(session: Session, project: ResearchProject) -> Sequence[Lab]:
@@ -139,3 +142,11 @@ def system_labs_by_server(
         (names.account_name(lab.project.slug), lab.slug): lab for lab in session.scalars(query)
     }
     return {key: lab for key, lab in found.items() if key in servers}
+
+
+def lock_labs_locked_by(session: Session, person_id: int) -> Sequence[Lab]:
+    """Take the rows of the labs that somebody has locked; project and locker are loaded."""
+    by_person = Lab.locked_by_id == person_id
+    relations = (joinedload(Lab.project), joinedload(Lab.locked_by))
+    session.scalars(select(Lab).where(by_person).options(*relations)).all()
+    return lock_rows(session, Lab, by_person)

@@ -12,6 +12,7 @@ from sophon_hub.models import Lab, ResearchGroup, ResearchProject, Visibility
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.visibility import visible_groups, visible_projects
 from sophon_hub.store.locking import lock_rows
+from sophon_hub.store.looks import note_look
 from sophon_hub.store.paging import Page, Paging, fetch_page, matches
 
 
@@ -83,6 +84,7 @@ def get_summary(session: Session, actor: Actor, slug: str) -> ProjectSummary:
     row = session.execute(_summaries(actor).where(ResearchProject.slug == slug)).first()
     if row is None:
         raise NotFound
+    note_look(session, actor, row[0])
     return ProjectSummary(row[0], row[1])
 
 

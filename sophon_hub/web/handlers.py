@@ -2,7 +2,7 @@
 
 import logging
 from asyncio import Future
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -11,11 +11,19 @@ from tornado.httputil import HTTPInputError, parse_body_arguments
 from tornado.web import RequestHandler, stream_request_body
 
 from sophon_hub import clock
+from sophon_hub.actions.noticed import (
+    Noticed,
+    look_at,
+    record_looks,
+    record_refusal,
+    refusal_of,
+)
 from sophon_hub.actions.people import note_person
-from sophon_hub.errors import Invalid, SophonError, Unavailable
+from sophon_hub.errors import Forbidden, Invalid, SophonError, Unavailable
 from sophon_hub.policy.actor import Actor
 from sophon_hub.store import people
 from sophon_hub.store.engine import Session
+from sophon_hub.store.looks import noted_looks
 from sophon_hub.store.paging import DEFAULT_LIMIT, Paging
 from sophon_hub.web import security
 from sophon_hub.web.body import BadBody, BoundedBody
@@ -51,6 +59,7 @@ class BaseHandler(HubOAuthenticated, RequestHandler):
         self.hub_auth = portal.hub_auth
         self.csp_nonce = security.new_nonce()
         self._caller: Caller | None = None
+        self._refusal: tuple[Actor, Noticed] | None = None
         self._body = BoundedBody()
         security.set_headers(self, self.content_policy())
 
@@ -110,16 +119,71 @@ class BaseHandler(HubOAuthenticated, RequestHandler):
         return self._caller
 
     async def read(self, work: Work[T]) -> T:
-        """Run ``work(session, actor)`` without writing."""
+        """Run ``work(session, actor)`` without writing.
+
+        What an administrator has seen of private things is written down before it is shown.
+        """
         caller = await self.caller()
         await self._remember(caller)
-        return await self.portal.read(lambda session: work(session, self._actor(session, caller)))
+
+        def run(session: Session) -> tuple[T, Actor, list[Noticed]]:
+            actor = self._actor(session, caller)
+            found = self._noting(session, actor, work)
+            return found, actor, [look_at(actor, seen) for seen in noted_looks(session)]
+
+        found, actor, looks = await self._or_refused(self.portal.read(run))
+        if not self.is_look:
+            return found
+        new = self.portal.looks.new(actor.person_id, looks)
+        if new:
+            await self.portal.write(lambda session: record_looks(session, actor, new))
+        self.portal.looks.remember(actor.person_id, looks)
+        return found
+
+    @property
+    def is_look(self) -> bool:
+        """Whether what is read is read to be shown; a page also shows forms that come back."""
+        return self.via == "page" or self.request.method in ("GET", "HEAD")
 
     async def act(self, work: Work[T]) -> T:
         """Run ``work(session, actor)`` in one transaction; the actor's rights are read in it."""
         caller = await self.caller()
         await self._remember(caller)
-        return await self.portal.write(lambda session: work(session, self._actor(session, caller)))
+        return await self._or_refused(
+            self.portal.write(
+                lambda session: self._noting(session, self._actor(session, caller), work)
+            )
+        )
+
+    def _noting(self, session: Session, actor: Actor, work: Work[T]) -> T:
+        """Do the work; keep what a refusal is about while it can still be read."""
+        self._refusal = None
+        try:
+            return work(session, actor)
+        except Forbidden as error:
+            if error.subject is not None and not actor.is_guest:
+                self._refusal = actor, refusal_of(actor, error.permission, error.subject)
+            raise
+
+    async def _or_refused(self, answer: Awaitable[T]) -> T:
+        """Write down what the policy refuses to somebody; not more of it than there is room for."""
+        try:
+            return await answer
+        except Forbidden:
+            if self._refusal is not None:
+                await self._note(*self._refusal)
+            raise
+
+    async def _note(self, actor: Actor, refusal: Noticed) -> None:
+        unrecorded = self.portal.refusals.take(actor.username)
+        if unrecorded is None:
+            return
+        try:
+            await self.portal.write(
+                lambda session: record_refusal(session, actor, refusal, unrecorded)
+            )
+        except SophonError as error:
+            log.warning("A refusal is not in the audit trail: %s", error)
 
     async def _remember(self, caller: Caller) -> None:
         """Make or refresh the person's record when the Hub tells something new."""
@@ -145,7 +209,9 @@ class BaseHandler(HubOAuthenticated, RequestHandler):
             now=clock.utcnow(),
         )
         if actor is None:
+            # what was remembered may be of an account that is gone by now
             self.portal.known_people.clear()
+            self.hub_auth.cache.clear()
             raise Unavailable("Your account is just being set up; please try again.", 1)
         return actor
 

@@ -10,9 +10,11 @@ from jinja2 import Environment
 from jupyterhub.services.auth import HubOAuth
 
 from sophon_hub.addresses import Addresses
+from sophon_hub.audit import EventBudget
 from sophon_hub.metrics.exposition import Metrics
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import Engine, Session, reading, transact
+from sophon_hub.web.looks import RecentLooks
 from sophon_hub.web.visitors import ClaimBuckets
 
 T = TypeVar("T")
@@ -28,7 +30,8 @@ class Portal:
     ``prefix`` is the path of the portal with slashes at both ends, ``hub_prefix`` that of the
     Hub. ``known_people`` are those whose records say what the Hub told last: display name,
     admin or not. ``metrics`` counts requests, ``claims`` the temporary labs that addresses ask
-    for.
+    for. ``looks`` are what administrators have looked at lately;
+    ``refusals`` says how many more are written down.
     """
 
     settings: Sophon
@@ -44,6 +47,8 @@ class Portal:
     claims: ClaimBuckets = field(default_factory=ClaimBuckets)
     known_people: dict[str, tuple[str | None, bool]] = field(default_factory=dict)
     metrics: Metrics = field(default_factory=Metrics)
+    looks: RecentLooks = field(default_factory=RecentLooks)
+    refusals: EventBudget = field(default_factory=EventBudget)
 
     async def read(self, work: Callable[[Session], T]) -> T:
         """Run ``work`` with a reading session, off the event loop."""

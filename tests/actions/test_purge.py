@@ -381,6 +381,6 @@ def test_who_reuses_a_slug_sees_nothing_of_what_happened_under_it(engine: Engine
         assert group.id != number
         session.flush()
         assert session.scalars(select(Membership.person_id)).all() == [barbara.person_id]
-        return [event.action for event in list_events(session, group, Paging()).items]
+        return [event.action for event in list_events(session, barbara, group, Paging()).items]
 
     assert transact(engine, second) == ["group:create"]

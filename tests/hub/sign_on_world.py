@@ -33,6 +33,7 @@ class Caller:
     """The REST API, asked by somebody who has signed in."""
 
     def __init__(self, browser: Browser, username: str) -> None:
+        self.browser = browser
         self._origin = browser.origin
         found = re.search(r'xsrf_token: "([^"]*)"', browser.page("/hub/token").text)
         assert found is not None
@@ -43,11 +44,11 @@ class Caller:
             timeout=30,
         )
         assert answer.status_code == 201, answer.text
-        self._headers = {"Authorization": f"token {answer.json()['token']}"}
+        self.headers = {"Authorization": f"token {answer.json()['token']}"}
 
     def ask(self, method: str, path: str, body: Any = None) -> requests.Response:
         return requests.request(
-            method, f"{self._origin}{API}/{path}", json=body, headers=self._headers, timeout=30
+            method, f"{self._origin}{API}/{path}", json=body, headers=self.headers, timeout=30
         )
 
     def expect(self, status: int, method: str, path: str, body: Any = None) -> Any:

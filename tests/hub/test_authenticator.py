@@ -387,7 +387,7 @@ async def test_a_new_password_replaces_the_old_one(ada: Any) -> None:
 
 
 async def test_a_deleted_hub_user_takes_the_account_along(ada: Any) -> None:
-    ada.delete_user(SimpleNamespace(name="ada"))
+    await ada.delete_user(SimpleNamespace(name="ada"))
     assert await sign_in(ada, "ada") is None
 
 
@@ -452,10 +452,10 @@ async def test_a_changed_admin_password_survives_restarts_without_the_file(local
     assert (await sign_in(local, "admin"))["name"] == "admin"
 
 
-def test_an_admin_who_was_deleted_on_purpose_does_not_come_back(ada: Any) -> None:
+async def test_an_admin_who_was_deleted_on_purpose_does_not_come_back(ada: Any) -> None:
     prepare_accounts(ada)
     assert ada.has_account("admin")
-    ada.delete_user(SimpleNamespace(name="admin"))
+    await ada.delete_user(SimpleNamespace(name="admin"))
     assert prepare_accounts(ada) is None
     assert not ada.has_account("admin")
 

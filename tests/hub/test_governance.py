@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+import requests
 from running import RunningHub
 from sign_on_world import Caller, Database, sign_on
 from signing_on import SECRET
@@ -99,3 +100,97 @@ def test_a_lock_set_in_the_portal_makes_those_who_are_in_the_lab_watch_until_it_
             TOLD_SECONDS,
         )
         assert ada.expect(200, "POST", f"{LAB}/open")["mode"] == "edit"
+
+
+# people who go ------------------------------------------------------------------------------
+
+
+class HubAdmin:
+    """The Hub's own administration, as its page uses it: its REST API with an admin's session."""
+
+    def __init__(self, hub: RunningHub) -> None:
+        self._caller = Caller(sign_on(hub, "root"), "root")
+        self._url = f"{hub.url}/hub/api/users"
+
+    def ask(self, method: str, username: str, **body: str) -> int:
+        answer = requests.request(
+            method,
+            f"{self._url}/{username}",
+            json=body or None,
+            headers=self._caller.headers,
+            timeout=30,
+        )
+        return answer.status_code
+
+
+@pytest.fixture(scope="module")
+def admin(hub: RunningHub) -> HubAdmin:
+    return HubAdmin(hub)
+
+
+def new_group(owner: Caller, slug: str, **roles: str) -> None:
+    owner.expect(201, "POST", "groups", {"name": slug, "slug": slug, "access": "request"})
+    for name, role in roles.items():
+        owner.expect(201, "PUT", f"groups/{slug}/members/{name}", {"role": role})
+
+
+def members(caller: Caller, slug: str) -> dict[str, str]:
+    items = caller.expect(200, "GET", f"groups/{slug}/members")["items"]
+    return {item["username"]: item["role"] for item in items}
+
+
+def test_a_deleted_account_passes_its_groups_on_and_leaves_nothing_to_its_name(
+    hub: RunningHub, people: dict[str, Caller], admin: HubAdmin, database: Database
+) -> None:
+    root = people["root"]
+    for name in ("niels", "max"):
+        sign_on(hub, name)
+    niels = Caller(sign_on(hub, "niels"), "niels")
+    new_group(niels, "atoms", max="member")
+    new_group(people["ada"], "waves")
+    niels.expect(202, "POST", "groups/waves/join", {"message": "please"})
+    niels.expect(201, "POST", "projects", {"group": "atoms", "name": "Orbit", "slug": "orbit"})
+    niels.expect(200, "PATCH", "me/lab", {"image": "lab"})
+
+    assert admin.ask("DELETE", "niels") == 204
+
+    assert niels.ask("GET", "groups/atoms").status_code == 401
+    wait_for(lambda: members(root, "atoms") == {"max": "owner"}, "the group to pass on", 10)
+    told = root.browser.page("/services/sophon/").text
+    assert "made max the owner" in told
+
+    again = Caller(sign_on(hub, "niels"), "niels")
+    assert again.expect(200, "GET", "me")["memberships"] == []
+    assert again.expect(200, "GET", "me/lab")["image"] == "lab"
+    assert again.ask("PATCH", "projects/orbit", {"name": "Mine"}).status_code in (403, 404)
+    assert people["ada"].expect(200, "GET", "groups/waves/requests")["items"] == []
+    assert database.memberships("niels") == {}
+    assert not {name for name in database.hub_groups("niels") if "atoms" in name}
+    assert niels.ask("GET", "me").status_code == 401
+
+
+def test_a_renamed_account_keeps_all_that_its_person_has(
+    hub: RunningHub, people: dict[str, Caller], admin: HubAdmin, database: Database
+) -> None:
+    marie = Caller(sign_on(hub, "marie"), "marie")
+    new_group(marie, "radium", grace="member")
+
+    assert admin.ask("PATCH", "marie", name="curie") == 200
+
+    assert marie.expect(200, "GET", "me")["username"] == "curie"
+    assert members(marie, "radium") == {"curie": "owner", "grace": "member"}
+    marie.expect(200, "PATCH", "groups/radium", {"name": "Radium"})
+    assert [event.subject for event in database.events("person:rename")] == ["curie"]
+    people_of = "sophon-radium-people"
+    wait_for(lambda: people_of in database.hub_groups("curie"), "the door to stay open", 10)
+    again = Caller(sign_on(hub, "marie"), "marie")
+    assert again.expect(200, "GET", "me")["memberships"] == []
+
+
+def test_accounts_do_not_get_names_that_belong_to_the_hub(
+    people: dict[str, Caller], admin: HubAdmin
+) -> None:
+    for old, new in (("grace", "project-lens"), ("grace", "tmp-1"), ("project-lens", "lens")):
+        assert admin.ask("PATCH", old, name=new) == 400
+    assert admin.ask("PATCH", "grace", name="g" * 256) == 400
+    assert people["grace"].expect(200, "GET", "me")["username"] == "grace"

@@ -17,8 +17,8 @@ from sqlalchemy import Engine, select
 from tornado.web import HTTPError
 from traitlets.config import Config
 
+from sophon_hub.audit import ALTOGETHER, EACH
 from sophon_hub.authenticator import make_authenticator, passwords
-from sophon_hub.authenticator.attempts import ALTOGETHER, EACH
 from sophon_hub.authenticator.mixin import SignOutRecorder
 from sophon_hub.authenticator.oauth import SophonOAuthenticator
 from sophon_hub.errors import Unavailable

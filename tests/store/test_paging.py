@@ -61,8 +61,8 @@ def test_events_are_listed_newest_first_page_by_page(session: Session, cast: Cas
     for number in range(5):
         audit.record(session, cast.actor("ada"), f"test:{number}", cast.group)
     session.flush()
-    first = events.list_events(session, cast.group, Paging(3))
-    second = events.list_events(session, cast.group, Paging(3, first.next))
+    first = events.list_events(session, cast.actor("ada"), cast.group, Paging(3))
+    second = events.list_events(session, cast.actor("ada"), cast.group, Paging(3, first.next))
     done = [event.action for event in [*first.items, *second.items]]
     assert done == [f"test:{number}" for number in (4, 3, 2, 1, 0)]
     assert second.next is None
@@ -74,8 +74,9 @@ def test_events_of_a_project_are_a_part_of_those_of_its_group(session: Session, 
     for subject in (cast.group, project, other, make.lab(session, project)):
         audit.record(session, cast.actor("ada"), "test:it", subject)
     session.flush()
-    assert events.list_events(session, cast.group, Paging()).total == 4
-    found = [event.subject for event in events.list_events(session, project, Paging()).items]
+    ada = cast.actor("ada")
+    assert events.list_events(session, ada, cast.group, Paging()).total == 4
+    found = [event.subject for event in events.list_events(session, ada, project, Paging()).items]
     assert found == ["lens/bench", "lens"]
 
 
@@ -113,7 +114,7 @@ def test_a_cursor_of_another_kind_of_list_is_refused(
     session: Session, cast: Cast, cursor: str
 ) -> None:
     with pytest.raises(Invalid, match="not a cursor"):
-        events.list_events(session, cast.group, Paging(cursor=cursor))
+        events.list_events(session, cast.actor("ada"), cast.group, Paging(cursor=cursor))
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=60))

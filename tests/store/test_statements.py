@@ -91,7 +91,8 @@ def _own_groups(session: Session, actor: Actor) -> object:
 
 
 def _events(session: Session, actor: Actor) -> object:
-    return events.list_events(session, groups.get_group(session, actor, "optics"), ALL).items
+    group = groups.get_group(session, actor, "optics")
+    return events.list_events(session, actor, group, ALL).items
 
 
 READS: dict[str, tuple[Read, int]] = {

@@ -25,11 +25,13 @@ from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application, create_signed_value
 
+from sophon_hub.audit import EventBudget
 from sophon_hub.models import AuditEvent
 from sophon_hub.settings import Sophon
 from sophon_hub.store import schema
 from sophon_hub.store.engine import make_engine, writing
 from sophon_hub.web.app import make_app, make_portal
+from sophon_hub.web.looks import RecentLooks
 from sophon_hub.web.portal import Portal
 from tests.web import world
 from tests.web.contract import Contract
@@ -192,6 +194,8 @@ class Site:
         """Start again with another database."""
         self.portal.engine = engine
         self.portal.known_people.clear()
+        self.portal.looks = RecentLooks()
+        self.portal.refusals = EventBudget()
         self.portal.hub_auth.cache.clear()
         self.hub.reset()
 

@@ -16,7 +16,7 @@ from tests.web import world
 from tests.web.test_pages import GROUP, LAB, PRIVATE, PROJECT, client_of, soup_of
 
 PAGES = [case.path for name, case in PRIVATE.items() if 200 in case.statuses]
-FOR_ADMINS = {"settings", "datasets/new"}
+FOR_ADMINS = {"settings", "events", "datasets/new"}
 STATES = {case.path: case.state for case in PRIVATE.values()}
 HIDDEN = {"hidden", "submit", "button"}
 

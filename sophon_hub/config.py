@@ -178,6 +178,10 @@ def _proxy_command() -> str:
 
 def _wire_addresses(c: Config, settings: Sophon, addresses: Addresses) -> None:
     hub_pages.wire_pages(c, addresses)
+    portal = f"http://127.0.0.1:{settings.portal_port}"
+    if addresses.base_url == "/":  # else the root belongs to somebody else
+        # the Hub's own address of this name gives a file of JupyterHub's, which there is none of
+        c.ConfigurableHTTPProxy.extra_routes = {f"{addresses.domain}/robots.txt/": portal}
     if addresses.public_url:
         c.JupyterHub.public_url = addresses.public_url
     if not addresses.domain:
@@ -188,7 +192,6 @@ def _wire_addresses(c: Config, settings: Sophon, addresses: Addresses) -> None:
     # campus sign-on gives there unasked. So the Hub is at its own domain only, and the portal
     # takes what is at no known address, such as that of a stopped lab: `web.elsewhere`
     c.JupyterHub.hub_routespec = addresses.domain + addresses.base_url
-    portal = f"http://127.0.0.1:{settings.portal_port}"
     c.ConfigurableHTTPProxy.command += ["--default-target", portal]
 
 

@@ -171,6 +171,15 @@ class Approval(Form):
     role: AMemberRole = MemberRole.MEMBER
 
 
+class VisitWish(Form):
+    """A wish for a temporary lab: with the material of the project of this slug, or none.
+
+    It has to be said, since a browser sends an empty body for any site.
+    """
+
+    project: str | None
+
+
 class NewProject(Form):
     """A project to create."""
 

@@ -62,7 +62,7 @@ def ask_for_lab(
     offered(settings)
     if not actor.is_guest:
         raise Conflict(HAVE_ONE)
-    wish = trials.get_trial(session, project, settings).id if project else None
+    wish = trials.get_trial(session, actor, project, settings).id if project else None
     temporary.system_pass_turnstile(session)
     lab = temporary.find_lab_of_visit(session, visit)
     if lab is not None:

@@ -29,6 +29,8 @@ class ApiHandler(BaseHandler):
 
     via = "api"
     takes_forms = False
+    for_guests = False
+    """Whether guests do something here: then they hear what is wrong with what they sent."""
 
     def content_policy(self) -> str:
         """Nothing may be loaded; the same for every answer, so that no two 404s differ."""
@@ -43,7 +45,7 @@ class ApiHandler(BaseHandler):
                 raise Invalid.of("body", "Send a JSON object.")
             return kind.read(data)
         except (Invalid, BadBody):
-            if self._caller == GUEST:
+            if self._caller == GUEST and not self.for_guests:
                 raise Unauthenticated from None
             raise
 

@@ -8,11 +8,11 @@ from sophon_hub.api import openapi
 from sophon_hub.api.arguments import NAME, PAGING
 from sophon_hub.api.base import ApiHandler, Json
 from sophon_hub.api.object_parts import User
-from sophon_hub.api.objects import Health, Image, Instance, Me, Temporary
+from sophon_hub.api.objects import Health, Image, Instance, Me
 from sophon_hub.api.operation import ListOf, operation, operation_with
 from sophon_hub.policy.actor import Actor
 from sophon_hub.store import instance as instances
-from sophon_hub.store import people, personal, temporary
+from sophon_hub.store import people, personal
 from sophon_hub.store.engine import Session
 from sophon_hub.store.paging import Page, encode_cursor
 from sophon_hub.web import health, present
@@ -85,18 +85,6 @@ class ImagesAPI(ApiHandler):
         more = len(rest) > paging.limit
         page = Page(items, encode_cursor(items[-1]["name"]) if more else None, len(images))
         self.answer(present.listing(page, items))
-
-
-class TemporaryAPI(ApiHandler):
-    """Temporary labs."""
-
-    @operation({200: Temporary})
-    async def get(self) -> None:
-        """Tell how many temporary labs there are; guests too."""
-        settings = self.portal.settings
-        await self.answer_read(
-            lambda session, _: present.temporary(temporary.count_temporary(session), settings)
-        )
 
 
 class HealthAPI(ApiHandler):

@@ -56,6 +56,7 @@ _PROBLEMS = {
     413: "The body is larger than 1 MiB.",
     415: "The body is not JSON.",
     422: "Fields or arguments are wrong; `errors` says which.",
+    429: "Asked too often; see Retry-After.",
     503: "The hub or its database does not answer; see Retry-After.",
 }
 
@@ -181,6 +182,7 @@ def _problems_of(path: str, method: str, described: Operation) -> Iterator[int]:
         yield 404
     if method != "get":
         yield from (409, 415)
+    yield from described.refuses
 
 
 def _answer(status: int, answer: Answer, schemas: "_Schemas") -> Json:
@@ -198,7 +200,7 @@ def _problem(status: int, schemas: "_Schemas") -> Json:
         "description": _PROBLEMS[status],
         "content": {PROBLEM_JSON: {"schema": schemas.answer(Problem)}},
     }
-    if status == 503:
+    if status in {429, 503}:
         described["headers"] = {
             "Retry-After": {"required": True, "schema": {"type": "integer", "minimum": 0}}
         }

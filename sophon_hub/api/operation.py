@@ -47,13 +47,14 @@ class Operation:
     """One method of one address.
 
     ``answers`` are those that are no error. ``checks_credentials`` is false where an answer must
-    be had while the Hub is down.
+    be had while the Hub is down. ``refuses`` are errors that other methods do not have.
     """
 
     answers: Mapping[int, Answer]
     form: type[Form] = Nothing
     arguments: tuple[Argument, ...] = ()
     checks_credentials: bool = True
+    refuses: tuple[int, ...] = ()
 
     @property
     def names(self) -> frozenset[str]:
@@ -66,9 +67,12 @@ def operation(
     *,
     arguments: tuple[Argument, ...] = (),
     checks_credentials: bool = True,
+    refuses: tuple[int, ...] = (),
 ) -> Callable[[Method[H, P]], Method[H, P]]:
     """Describe a method that takes no fields."""
-    described = Operation(answers, arguments=arguments, checks_credentials=checks_credentials)
+    described = Operation(
+        answers, arguments=arguments, checks_credentials=checks_credentials, refuses=refuses
+    )
 
     def decorate(method: Method[H, P]) -> Method[H, P]:
         @wraps(method)
@@ -84,10 +88,10 @@ def operation(
 
 
 def operation_with(
-    form: type[F], answers: Mapping[int, Answer]
+    form: type[F], answers: Mapping[int, Answer], *, refuses: tuple[int, ...] = ()
 ) -> Callable[[Callable[Concatenate[H, F, P], Awaitable[None]]], Method[H, P]]:
     """Describe a method that takes the fields of a form, which becomes its first argument."""
-    described = Operation(answers, form)
+    described = Operation(answers, form, refuses=refuses)
 
     def decorate(method: Callable[Concatenate[H, F, P], Awaitable[None]]) -> Method[H, P]:
         @wraps(method)

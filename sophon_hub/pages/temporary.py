@@ -1,26 +1,20 @@
 """Trying a lab without an account: the offer, the queue, the visit."""
 
-from urllib.parse import quote
-
 from tornado.web import HTTPError
 
 from sophon_hub.actions import keeping
 from sophon_hub.actions import temporary as actions
 from sophon_hub.actions.temporary import Turn
-from sophon_hub.addresses import Addresses
-from sophon_hub.clock import rfc3339
 from sophon_hub.errors import Forbidden, NotFound
 from sophon_hub.models import TemporaryLab
 from sophon_hub.pages.base import PageHandler, Values
 from sophon_hub.policy.actor import Actor
 from sophon_hub.settings import Sophon
-from sophon_hub.store import temporary, trials
+from sophon_hub.store import temporary
 from sophon_hub.store.engine import Session
-from sophon_hub.web import visitors
+from sophon_hub.web import visiting, visitors
 
-REFRESH_SECONDS = 2
 FILLING_SECONDS = 1
-FULL_REFRESH_SECONDS = 10
 TOO_OLD = "The page is too old, or cookies are switched off; go back, reload it and try again."
 
 
@@ -48,7 +42,7 @@ class TryPage(PageHandler):
             await self._show_offer()
             return
         visit = temporary.visit_digest(secret)
-        turn = await self.read(lambda session, _: _turn_of(session, visit))
+        turn = await self.read(lambda session, _: visiting.turn_of(session, visit))
         if turn is None:
             await self._show_offer()
         elif turn.lab is not None:
@@ -86,7 +80,7 @@ class TryPage(PageHandler):
     async def _wait(self, visit: str) -> None:
         """Go in when it is this browser's turn; else show how many come before it."""
         settings = self.portal.settings
-        turn: Turn | None = await self.read(lambda session, _: _turn_of(session, visit))
+        turn: Turn | None = await self.read(lambda session, _: visiting.turn_of(session, visit))
         if self.request.method == "GET":  # HEAD looks only
             turn = await self.act(
                 lambda session, actor: actions.keep_waiting(session, actor, visit, settings)
@@ -97,15 +91,15 @@ class TryPage(PageHandler):
         if turn.lab is not None:
             self._enter(turn)
             return
-        counts = await self.read(lambda session, _: temporary.count_temporary(session))
-        is_full = turn.place > settings.temporary_capacity - counts.claimed - counts.ending
-        seconds = FULL_REFRESH_SECONDS if is_full else REFRESH_SECONDS
+        waiting = turn
+        is_full = await self.read(lambda session, _: visiting.is_full(session, waiting, settings))
+        seconds = visiting.FULL_REFRESH_SECONDS if is_full else visiting.REFRESH_SECONDS
         self.set_header("Retry-After", str(seconds))
         await self.show(
             "home/try.html",
             503,
             state="full" if is_full else "starting",
-            place=turn.place,
+            place=waiting.place,
             capacity=settings.temporary_capacity,
             refresh=seconds,
         )
@@ -133,31 +127,11 @@ class TryPage(PageHandler):
             raise Forbidden(TOO_OLD)
 
     async def _start(self) -> None:
-        settings, project = self.portal.settings, self.typed().get("project", "")
-        actions.offered(settings)
-        if project:  # what cannot be tried costs no claim
-            await self.read(lambda session, _: trials.get_trial(session, project, settings))
-        secret = visitors.visit_secret(self)
-        known = secret is not None and await self._is_known(temporary.visit_digest(secret))
-        if not known and (await self.caller()).username is None:
-            visitors.take_claim(self)
-        secret = secret or visitors.new_visit_secret()
-        visit = temporary.visit_digest(secret)
-        turn = await self.act(
-            lambda session, actor: actions.ask_for_lab(
-                session, actor, visit, settings, project=project
-            )
-        )
-        if not known:
-            self.portal.metrics.observe_visit(ready=turn.lab is not None)
-        visitors.keep_visit(self, secret)
+        turn, _ = await visiting.ask_for_lab(self, self.typed().get("project", ""))
         if turn.lab is not None:
             self._enter(turn)
         else:
             self.go_on("try")
-
-    async def _is_known(self, visit: str) -> bool:
-        return await self.read(lambda session, _: _turn_of(session, visit)) is not None
 
     async def _keep(self) -> None:
         secret, settings = visitors.visit_secret(self), self.portal.settings
@@ -182,14 +156,6 @@ class TryPage(PageHandler):
         self.send_to(f"{self.address('try')}?enter=true" if turn.is_filling else lab, status=303)
 
 
-def _turn_of(session: Session, visit: str) -> Turn | None:
-    lab = temporary.find_lab_of_visit(session, visit)
-    if lab is not None:
-        return actions.turn_in(lab)
-    place = temporary.find_place(session, visit)
-    return None if place is None else Turn(place=place)
-
-
 def _limits(settings: Sophon) -> Values:
     return {
         "idle": _words(settings.temporary_idle_minutes),
@@ -207,15 +173,15 @@ def _words(minutes: int) -> str:
 def _refresh(lab: TemporaryLab) -> int:
     if lab.is_filling:
         return FILLING_SECONDS
-    return REFRESH_SECONDS if lab.keeper_id else 0
+    return visiting.REFRESH_SECONDS if lab.keeper_id else 0
 
 
 def _visit(lab: TemporaryLab, settings: Sophon) -> Values:
-    folder = f"/tree/{quote(lab.brought_as)}" if lab.brought_as else ""
+    shown = visiting.shown(lab, settings)
     return {
         "state": "filling" if lab.is_filling else "visit",
-        "enter": Addresses.of(settings).temporary_lab(lab.name) + folder,
-        "ends_at": rfc3339(actions.ends_at(lab, settings)),
+        "enter": shown["url"],
+        "ends_at": shown["ends_at"],
         "limits": _limits(settings),
         "refresh": _refresh(lab),
         "brought_as": lab.brought_as,

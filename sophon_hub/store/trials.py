@@ -14,13 +14,13 @@ from sophon_hub.settings import Sophon
 from sophon_hub.store import materials, projects
 
 VISITOR = Actor()
-"""Whoever asks for a temporary lab: nobody may try what guests do not see."""
+"""Whoever has a temporary lab: nothing comes into it that guests do not see."""
 
 
-def get_trial(session: Session, slug: str, settings: Sophon) -> ResearchProject:
+def get_trial(session: Session, actor: Actor, slug: str, settings: Sophon) -> ResearchProject:
     """The project with this slug, if visitors may try its material; else NotFound."""
-    project = projects.get_project(session, VISITOR, slug)
-    material = materials.find_material(session, VISITOR, project)
+    project = projects.get_project(session, actor, slug)
+    material = materials.find_material(session, actor, project)
     if not can_be_tried(material, project, settings):
         raise NotFound
     return project

@@ -18,7 +18,7 @@ from sophon_hub.addresses import Addresses
 from sophon_hub.secret_files import read_or_make_secret
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import make_engine
-from sophon_hub.web import security
+from sophon_hub.web import robots, security
 from sophon_hub.web.elsewhere import Elsewhere
 from sophon_hub.web.handlers import METHODS, BaseHandler
 from sophon_hub.web.portal import Portal
@@ -119,6 +119,7 @@ def make_app(portal: Portal) -> Application:
         url(url_path_join(portal.prefix, pattern), target, {"portal": portal}, name=name)
         for pattern, target, name in ROUTES
     ]
+    rules.append(url(re.escape(robots.PATH), robots.Robots, {"portal": portal}, name="robots"))
     static = url_path_join(portal.prefix, "static/(.*)")
     rules.append(url(static, StaticFiles, {"path": STATIC}, name="static"))
     nothing_here = import_object(NOT_FOUND)

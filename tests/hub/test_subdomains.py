@@ -204,3 +204,9 @@ def test_the_first_page_is_the_portal_and_a_number_in_the_address_leads_to_it(
     by_number = f"https://127.0.0.1:{hub.port}/"
     answer = hub.browser().get(by_number, timeout=30, allow_redirects=False)
     assert (answer.status_code, answer.headers["Location"]) == (302, f"{hub.url}/")
+
+
+def test_crawlers_find_their_file_at_the_hubs_own_domain(hub: RunningHub) -> None:
+    page = hub.browser().page("/robots.txt")
+    assert page.status_code == 200
+    assert "Disallow: /services/sophon/try\n" in page.text

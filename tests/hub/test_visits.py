@@ -380,3 +380,26 @@ def test_an_image_made_anew_reaches_the_next_visitor_and_visits_go_on(
     assert image_of(other, docker) == following
     other.leave()
     visit.leave()
+
+
+def test_a_script_takes_a_lab_by_the_api_and_enters_it(hub: VisitedHub):
+    with requests.Session() as script:
+        address = f"{hub.url}/services/sophon/api/v1/temporary/visit"
+
+        def take() -> requests.Response | None:
+            answer = script.post(address, json={"project": None}, timeout=PATIENCE)
+            assert answer.status_code == 200 or int(answer.headers["Retry-After"]) > 0
+            return answer if answer.status_code == 200 else None
+
+        taken = wait_for(take, "a lab").json()
+        page = script.get(f"{hub.url}{taken['url']}", timeout=PATIENCE)
+        assert (page.status_code, "JupyterLab" in page.text) == (200, True)
+        assert script.delete(address, timeout=PATIENCE).status_code == 204
+        assert script.get(address, timeout=PATIENCE).status_code == 404
+
+
+def test_crawlers_find_what_they_are_to_leave_alone(hub: VisitedHub):
+    answer = requests.get(f"{hub.url}/robots.txt", timeout=PATIENCE)
+    assert answer.status_code == 200
+    assert "Disallow: /services/sophon/try\n" in answer.text
+    assert "Disallow: /user/\n" in answer.text

@@ -122,6 +122,10 @@ MATRIX: dict[str, Case] = {
     "GET /users": everywhere(        (401, 200, 200, 200, 200, 200), path="users?q=bar"),
     "GET /images": everywhere(       (200, 200, 200, 200, 200, 200)),
     "GET /temporary": everywhere(    (200, 200, 200, 200, 200, 200)),
+    # not offered by this hub; tests/web/test_trials.py has the rest
+    "GET /temporary/visit": everywhere((404, 404, 404, 404, 404, 404)),
+    "POST /temporary/visit": everywhere((404, 404, 404, 404, 404, 404), body={"project": None}),
+    "DELETE /temporary/visit": everywhere((404, 404, 404, 404, 404, 404)),
     "GET /health": everywhere(       (200, 200, 200, 200, 200, 200)),
     "GET /metrics": everywhere(      (401, 403, 403, 403, 403, 200)),
     "GET /openapi.json": everywhere( (200, 200, 200, 200, 200, 200)),

@@ -1,6 +1,7 @@
 """Trying public projects: the owners' switch, the visitors' button, and who is refused."""
 
 from collections.abc import Iterator
+from urllib.robotparser import RobotFileParser
 
 import pytest
 from sqlalchemy import select
@@ -9,7 +10,7 @@ from sophon_hub.actions.temporary import note_brought
 from sophon_hub.models import Material, ResearchProject, TemporaryLab, TemporaryState, Visibility
 from tests import make
 from tests.web import world
-from tests.web.conftest import PREFIX, Site
+from tests.web.conftest import PREFIX, Answer, Client, Site
 from tests.web.test_pages import doors, landed, send, soup_of
 from tests.web.test_temporary import Visitor, fill, labs, told, two_labs, waiting
 
@@ -244,3 +245,105 @@ async def test_the_button_of_a_project_is_within_the_frame_of_forms(tried: Site)
         form = soup_of(await tried.client().get(path)).select_one(f"form[action='{PREFIX}try']")
         assert form is not None
         assert form.select_one("input[name=project]")["value"] == "public-work"
+
+
+# the same by the API
+
+
+VISIT = "api/v1/temporary/visit"
+
+
+async def call(visitor: Visitor, method: str, body: object = None) -> Answer:
+    return visitor.keep(await visitor.client().request(method, VISIT, body))
+
+
+async def test_a_script_takes_a_lab_and_leaves_it(tried: Site):
+    visitor = Visitor(tried)
+    taken = await call(visitor, "POST", {"project": None})
+    assert (taken.status, taken.json["state"], taken.json["folder"]) == (200, "ready", None)
+    assert taken.json["url"].startswith("/user/tmp-")
+    assert taken.json["idle_ends_at"] < taken.json["ends_at"]
+    assert (await call(visitor, "POST", {"project": None})).json == taken.json
+    assert (await call(visitor, "GET")).json == taken.json
+    assert "ends_at" not in (await Visitor(tried).look(VISIT)).text
+    head = await call(visitor, "HEAD")
+    assert (head.status, head.text) == (200, "")
+    assert labs(tried) == [TemporaryState.CLAIMED, TemporaryState.READY]
+    assert (await call(visitor, "DELETE")).status == 204
+    assert (await call(visitor, "GET")).status == 404
+    assert labs(tried) == [TemporaryState.ENDING, TemporaryState.READY]
+
+
+async def test_a_script_tries_a_project(tried: Site):
+    visitor = Visitor(tried)
+    taken = await call(visitor, "POST", {"project": "public-work"})
+    assert (taken.status, taken.json["state"]) == (200, "filling")
+    brought(tried, folder="public-work")
+    shown = (await call(visitor, "GET")).json
+    assert (shown["state"], shown["folder"]) == ("ready", "public-work")
+    assert shown["url"].endswith("/lab/tree/public-work")
+    assert (await call(Visitor(tried), "POST", {"project": "internal-work"})).status == 404
+
+
+async def test_a_script_that_waits_is_told_when_to_ask_again_and_keeps_its_place(tried: Site):
+    for _ in range(2):
+        await call(Visitor(tried), "POST", {"project": None})
+    first, second = Visitor(tried), Visitor(tried)
+    for visitor, place in ((first, 1), (second, 2), (first, 1)):
+        answer = await call(visitor, "POST", {"project": None})
+        assert answer.status == 503
+        assert int(answer.headers["Retry-After"]) > 0
+        assert "All temporary labs are in use" in answer.json["detail"]
+        shown = (await call(visitor, "GET")).json
+        assert (shown["state"], shown["place"], shown["url"]) == ("waiting", place, None)
+    assert (await call(first, "DELETE")).status == 204
+    assert waiting(tried) == 1
+
+
+async def test_a_script_is_told_that_a_lab_is_being_started(tried: Site):
+    with tried.rows() as session:
+        for lab in session.scalars(select(TemporaryLab)):
+            session.delete(lab)
+    answer = await call(Visitor(tried), "POST", {"project": None})
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
+    assert "being started" in answer.json["detail"]
+
+
+async def test_a_script_that_asks_too_often_is_told_when_to_come_again(tried: Site):
+    tried.portal.settings.temporary_claims = 1
+    assert (await call(Visitor(tried), "POST", {"project": None})).status == 200
+    answer = await call(Visitor(tried), "POST", {"project": None})
+    assert answer.status == 429
+    assert int(answer.headers["Retry-After"]) > 0
+    assert labs(tried) == [TemporaryState.CLAIMED, TemporaryState.READY]
+
+
+async def test_what_a_browser_sends_for_another_site_takes_no_lab_by_the_api(tried: Site):
+    """A form of any site can send an empty body, or one that is no JSON."""
+    client = Visitor(tried).client()
+    assert (await client.post(VISIT)).wrong_fields == {"project"}
+    form = {"Content-Type": "text/plain"}
+    answer = await client.post(VISIT, body=b'{"project": null}', headers=form)
+    assert answer.status == 415
+    assert labs(tried) == [TemporaryState.READY] * 2
+
+
+async def test_who_is_signed_in_takes_no_lab_by_the_api(tried: Site):
+    answer = await tried.client("barbara").post(VISIT, {"project": None})
+    assert answer.status == 409
+    assert labs(tried) == [TemporaryState.READY] * 2
+
+
+async def test_crawlers_are_asked_to_leave_labs_and_what_gives_them_alone(site: Site):
+    root = Client(site.url.removesuffix(PREFIX))
+    for method in ("GET", "HEAD"):
+        answer = await root.request(method, "/robots.txt")
+        assert answer.status == 200
+        assert answer.headers["Content-Type"].startswith("text/plain")
+    answer = await root.get("/robots.txt")
+    rules = RobotFileParser()
+    rules.parse(answer.text.splitlines())
+    for path in (f"{PREFIX}try", "/user/tmp-x/lab", "/hub/login", f"{PREFIX}api/v1/temporary"):
+        assert not rules.can_fetch("anybot", path), path
+    for path in (PREFIX, f"{PREFIX}projects/optics", f"{PREFIX}lessons"):
+        assert rules.can_fetch("anybot", path), path

@@ -231,9 +231,14 @@ def workspace_path(project_slug: str, lab_slug: str, username: str) -> str:
     return f"{lab_path(project_slug, lab_slug)}lab/workspaces/{quote(username, safe='')}"
 
 
+def personal_root(username: str) -> str:
+    """Path of somebody's personal lab, below the Hub's base URL."""
+    return f"user/{quote(username, safe='@~')}/"
+
+
 def personal_path(username: str) -> str:
     """Path below the Hub's base URL at which somebody enters their personal lab."""
-    return f"user/{quote(username, safe='@~')}/lab"
+    return f"{personal_root(username)}lab"
 
 
 def notebook_path(username: str, folder: str, notebook: str) -> str:

@@ -1,7 +1,7 @@
 """Builders of rows, with every default in sight. They write rows, not events."""
 
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -14,6 +14,9 @@ from sophon_hub.models import (
     Delivery,
     DeliveryState,
     DeliveryVerb,
+    HistoryState,
+    HistoryTask,
+    HistoryVerb,
     JoinRequest,
     Lab,
     LabState,
@@ -213,6 +216,52 @@ def dataset(
         manifest=manifest,
         created_at=LONG_AGO,
         deleted_at=deleted_at,
+    )
+    return _add(session, row)
+
+
+FIRST_VERSION = f"{1_700_000_000_000}-{'a' * 16}"
+SECOND_VERSION = f"{1_700_000_600_000}-{'b' * 16}"
+OTHER_VERSION = f"{1_700_000_700_000}-{'c' * 16}"
+
+
+def kept_version(number: str, path: str = "work/thesis.ipynb", **values: Any) -> dict[str, Any]:
+    """A version as a look at a home finds it."""
+    at = int(number.partition("-")[0])
+    version = {"id": number, "path": path, "at": at, "editors": [], "reason": "open", "size": 400}
+    return {**version, **values}
+
+
+def history(session: Session, lab: Lab) -> HistoryTask:
+    """Two versions of a notebook, the second one by Grace and somebody unknown, and another's."""
+    editors = ["grace", "<b>gone</b>"]
+    return history_task(
+        session,
+        lab,
+        HistoryVerb.LOOK,
+        result={
+            "versions": [
+                kept_version(OTHER_VERSION, "notes.ipynb"),
+                kept_version(SECOND_VERSION, editors=editors, reason="interval"),
+                kept_version(FIRST_VERSION),
+            ]
+        },
+    )
+
+
+def history_task(
+    session: Session, lab: Lab, verb: HistoryVerb, version: str = "", since: str = "", **values: Any
+) -> HistoryTask:
+    """A task that is done."""
+    done = {"state": HistoryState.DONE, "message": "", "by": "ada", "result": None}
+    row = HistoryTask(
+        lab_id=lab.id,
+        verb=verb,
+        version=version,
+        since=since,
+        asked_at=LONG_AGO,
+        done_at=LONG_AGO,
+        **{**done, **values},
     )
     return _add(session, row)
 

@@ -10,7 +10,7 @@ from sophon_hub.actions.forms import LabChanges, LabStart, LockReason, NewLab
 from sophon_hub.actions.slugs import choose_slug
 from sophon_hub.actions.trash import move_to_trash, take_from_trash
 from sophon_hub.errors import Conflict, Invalid
-from sophon_hub.models import Lab, LabState, ResearchProject
+from sophon_hub.models import Lab, LabState, Person, ResearchProject
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, may, require, require_person
 from sophon_hub.policy.quota import clean_up_sentence, quota_state
@@ -47,6 +47,8 @@ def create_lab(
         memory_limit=form.memory_limit,
         state=LabState.STOPPED,
         locked_by=None,
+        started_by=None,
+        stopped_by=None,
         created_at=clock.utcnow(),
     )
     session.add(lab)
@@ -106,6 +108,8 @@ def start_lab(session: Session, actor: Actor, lab: Lab, form: LabStart, settings
     lab.clean_up = state.must_clean_up
     lab.state, lab.progress, lab.message = LabState.STARTING, 0, "Waiting for its turn"
     lab.started_with = lab.launch_settings()
+    lab.started_at, lab.stopped_at, lab.stop_reason = clock.utcnow(), None, ""
+    lab.started_by, lab.stopped_by = session.get(Person, actor.person_id), None
     audit.record(session, actor, "lab:start", lab, clean_up=lab.clean_up)
     jobs.enqueue(session, "start_lab", f"lab:{lab.id}", lab_id=lab.id)
     return True
@@ -119,7 +123,8 @@ def stop_lab(session: Session, actor: Actor, lab: Lab) -> bool:
     if lab.state in (LabState.STOPPED, LabState.FAILED, LabState.STOPPING):
         return False
     lab.state = LabState.STOPPING
-    lab.message = "Stopping"
+    lab.message, lab.stop_reason = "Stopping", ""
+    lab.stopped_at, lab.stopped_by = clock.utcnow(), session.get(Person, actor.person_id)
     audit.record(session, actor, "lab:stop", lab)
     jobs.enqueue(session, "stop_lab", f"lab:{lab.id}", lab_id=lab.id)
     return True

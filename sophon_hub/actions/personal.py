@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from sophon_hub import audit, jobs
+from sophon_hub import audit, clock, jobs
 from sophon_hub.actions.forms import LabStart, PersonalChanges
 from sophon_hub.errors import Conflict, Invalid
 from sophon_hub.models import LabState, PersonalLab
@@ -49,6 +49,7 @@ def begin_start(session: Session, lab: PersonalLab) -> None:
     """Have a personal lab started that is stopped; what asks for it writes the event."""
     lab.state, lab.progress, lab.message = LabState.STARTING, 0, "Waiting for its turn"
     lab.started_with = lab.launch_settings()
+    lab.started_at, lab.stopped_at, lab.stop_reason = clock.utcnow(), None, ""
     jobs.enqueue(session, "start_personal", f"personal:{lab.id}", personal_id=lab.id)
 
 
@@ -58,6 +59,7 @@ def stop_personal(session: Session, actor: Actor) -> tuple[PersonalLab, bool]:
     if lab.state not in (LabState.RUNNING, LabState.STARTING):
         return lab, False
     lab.state, lab.message = LabState.STOPPING, "Stopping"
+    lab.stopped_at, lab.stop_reason = clock.utcnow(), ""
     audit.record(session, actor, "personal:stop", lab)
     jobs.enqueue(session, "stop_personal", f"personal:{lab.id}", personal_id=lab.id)
     return lab, True

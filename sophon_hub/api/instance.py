@@ -7,7 +7,8 @@ from sophon_hub.actions.instance import edit_instance
 from sophon_hub.api import openapi
 from sophon_hub.api.arguments import NAME, PAGING
 from sophon_hub.api.base import ApiHandler, Json
-from sophon_hub.api.objects import Health, Image, Instance, Me, Temporary, User
+from sophon_hub.api.object_parts import User
+from sophon_hub.api.objects import Health, Image, Instance, Me, Temporary
 from sophon_hub.api.operation import ListOf, operation, operation_with
 from sophon_hub.policy.actor import Actor
 from sophon_hub.store import instance as instances

@@ -13,7 +13,7 @@ from sophon_hub.actions.material_forms import (
     MaterialSource,
 )
 from sophon_hub.api.base import ApiHandler, Json
-from sophon_hub.api.objects import Time
+from sophon_hub.api.object_parts import Time
 from sophon_hub.api.operation import operation, operation_with
 from sophon_hub.models import (
     DatasetState,

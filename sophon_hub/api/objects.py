@@ -5,9 +5,10 @@ Tests hold every answer of the API to these types.
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, WithJsonSchema
+from pydantic import Field
 from typing_extensions import TypedDict
 
+from sophon_hub.api.object_parts import Connected, Disk, Run, Time, User
 from sophon_hub.models import (
     AccessMode,
     DatasetKind,
@@ -18,12 +19,7 @@ from sophon_hub.models import (
     Visibility,
 )
 from sophon_hub.policy.permissions import Permission
-from sophon_hub.policy.quota import QuotaState
 
-Time = Annotated[
-    str,
-    WithJsonSchema({"type": "string", "format": "date-time", "pattern": "Z$"}),
-]
 Html = Annotated[str, Field(description="Sanitised HTML made from the Markdown.")]
 Permissions = Annotated[list[Permission], Field(description="What the caller may do to it.")]
 
@@ -53,13 +49,6 @@ class Temporary(TypedDict):
     version: str
 
 
-class User(TypedDict):
-    """Somebody with an account; never with an e-mail address."""
-
-    username: str
-    display_name: str
-
-
 class OwnMembership(TypedDict):
     """A research group the caller belongs to."""
 
@@ -75,24 +64,7 @@ class PersonalLab(TypedDict):
     url: str
 
 
-class Disk(TypedDict):
-    """What a home holds, in bytes, null until it was measured; and may hold, null without limit."""
-
-    bytes: int | None
-    trash_bytes: int | None
-    measured_at: Time | None
-    soft_quota: int | None
-    hard_quota: int | None
-    state: Annotated[
-        QuotaState,
-        Field(
-            description="full: beyond the hard quota; held: stopped because it was filling the"
-            " disk. Not started then but to clean up."
-        ),
-    ]
-
-
-class OwnLab(TypedDict):
+class OwnLab(Run):
     """The caller's own lab."""
 
     state: LabState
@@ -100,7 +72,6 @@ class OwnLab(TypedDict):
     url: Annotated[str, Field(description="Where it is entered while it runs.")]
     image: str
     clean_up: Annotated[bool, Field(description="Started only to delete files.")]
-    last_activity: Time | None
     restart_needed: Annotated[
         list[str], Field(description="Why a running lab has other settings than it should.")
     ]
@@ -171,7 +142,7 @@ class Project(TypedDict):
     deleted_at: Time | None
 
 
-class Lab(TypedDict):
+class Lab(Run):
     """A lab of a project; limits in cores and bytes."""
 
     slug: str
@@ -188,9 +159,18 @@ class Lab(TypedDict):
     ]
     cpu_limit: float
     memory_limit: int
-    last_activity: Time | None
+    started_by: Annotated[
+        User | None, Field(description="Null: the hub, or not told to who is not in the group.")
+    ]
+    stopped_by: Annotated[
+        User | None, Field(description="Null: the hub, or not told to who is not in the group.")
+    ]
     users: Annotated[
-        list[str] | None, Field(description="Who is connected; null for who is not in the group.")
+        list[str] | None,
+        Field(description="User names of who is connected; null for who is not in the group."),
+    ]
+    people: Annotated[
+        list[Connected] | None, Field(description="The same people with their names.")
     ]
     restart_needed: Annotated[
         list[str], Field(description="Why a running lab has other settings than it should.")

@@ -40,6 +40,8 @@ _PARAMETERS = {
     "labs": ("lab", "Slug of a lab."),
     "datasets": ("dataset", "Slug of a dataset."),
     "lessons": ("lesson", "Name of a lesson."),
+    "history": ("version", "Id of a version of a notebook."),
+    "since": ("since", "Id of the version that it is compared with."),
     "members": ("username", "Name of an account."),
     "requests": ("username", "Name of an account."),
 }

@@ -5,6 +5,7 @@ from sophon_hub.models.base import Base
 from sophon_hub.models.datasets import Dataset
 from sophon_hub.models.events import AuditChain, AuditEvent
 from sophon_hub.models.groups import JoinRequest, Membership, ResearchGroup
+from sophon_hub.models.history import HistoryTask
 from sophon_hub.models.instance import Instance
 from sophon_hub.models.jobs import IdempotencyKey, Job, WorkerHeartbeat
 from sophon_hub.models.labs import Lab
@@ -19,6 +20,8 @@ from sophon_hub.models.vocabulary import (
     DatasetState,
     DeliveryState,
     DeliveryVerb,
+    HistoryState,
+    HistoryVerb,
     LabState,
     MaterialKind,
     MemberRole,
@@ -38,6 +41,9 @@ __all__ = [
     "Delivery",
     "DeliveryState",
     "DeliveryVerb",
+    "HistoryState",
+    "HistoryTask",
+    "HistoryVerb",
     "IdempotencyKey",
     "Instance",
     "Job",

@@ -17,6 +17,7 @@ class Lab(HasServer, Base):
     """A project's shared server: to the Hub, a named server of the collaboration account.
 
     ``uid`` never changes and is never used again; the home volume is named after it.
+    Who started and stopped it last is None where the hub did it.
     ``restart_on_removal``: started anew when somebody who could work in it no longer can.
     ``cpu_limit`` is in cores, ``memory_limit`` in bytes; None means the hub's default.
     """
@@ -38,6 +39,8 @@ class Lab(HasServer, Base):
     restart_on_removal: Mapped[bool] = mapped_column(default=False)
     cpu_limit: Mapped[float | None]
     memory_limit: Mapped[int | None] = mapped_column(BigInteger)
+    started_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"))
+    stopped_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"))
     locked_by_id: Mapped[int | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"))
     lock_reason: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime]
@@ -46,6 +49,8 @@ class Lab(HasServer, Base):
     purge_started_at: Mapped[datetime | None]
 
     project: Mapped[ResearchProject] = relationship(lazy="raise")
+    started_by: Mapped[Person | None] = relationship(foreign_keys=[started_by_id], lazy="raise")
+    stopped_by: Mapped[Person | None] = relationship(foreign_keys=[stopped_by_id], lazy="raise")
     locked_by: Mapped[Person | None] = relationship(foreign_keys=[locked_by_id], lazy="raise")
 
     def launch_settings(self) -> dict[str, Any]:

@@ -117,6 +117,23 @@ class DeliveryVerb(StrEnum):
     UNDO = "undo"
 
 
+class HistoryVerb(StrEnum):
+    """What is done with kept versions of notebooks: list them, compare two, make one present."""
+
+    LOOK = "look"
+    COMPARE = "compare"
+    RESTORE = "restore"
+
+
+class HistoryState(StrEnum):
+    """How it stands with that."""
+
+    NEVER = "never"
+    WAITING = "waiting"
+    DONE = "done"
+    FAILED = "failed"
+
+
 class TemporaryState(StrEnum):
     """Where a temporary lab is in its life; one that has ended has no row."""
 

@@ -121,6 +121,11 @@ def _visitors(detail: Detail) -> str:
     return "let visitors try the material" + ("" if detail.get("after") else " no longer")
 
 
+def _restored(detail: Detail) -> str:
+    day, _, time = str(detail.get("was_at")).partition("T")
+    return f"restored {detail.get('path')} as it was on {day} at {time[:5]} UTC"
+
+
 def _reason(detail: Detail) -> str:
     return f": {detail['reason']}" if detail.get("reason") else ""
 
@@ -164,6 +169,9 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "lab:lock": lambda detail: f"locked the lab{_reason(detail)}",
     "lab:unlock": lambda _: "unlocked the lab",
     "lab:delete": lambda _: "moved the lab to the trash",
+    "lab:history-look": lambda _: "looked at the history of the lab",
+    "lab:history-compare": lambda detail: f"compared versions of {detail.get('path')}",
+    "lab:history-restore": _restored,
     "lab:attach": lambda detail: f"gave the lab the dataset {detail.get('dataset')}",
     "lab:detach": lambda detail: f"took the dataset {detail.get('dataset')} from the lab",
     "dataset:create": lambda detail: f"added the dataset “{detail.get('name')}”",

@@ -68,6 +68,15 @@ def when(value: str | datetime | None) -> Markup:
     )
 
 
+def clock_time(value: str | datetime) -> Markup:
+    """A moment by the clock; scripts show it by the reader's own."""
+    moment = _moment(value)
+    exact = moment.strftime("%Y-%m-%d %H:%M UTC")
+    return Markup('<time datetime="{}" title="{}" data-clock>{}</time>').format(
+        clock.rfc3339(moment), exact, exact
+    )
+
+
 def last_day(value: str | datetime | None) -> str:
     """The last day before a moment, as date fields of forms have it."""
     if value is None:
@@ -110,6 +119,7 @@ def install(environment: Environment) -> None:
     """Make all of this known to templates."""
     filters: dict[str, Any] = {
         "when": when,
+        "clock": clock_time,
         "last_day": last_day,
         "memory": memory,
         "demote": demote,

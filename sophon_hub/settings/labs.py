@@ -81,6 +81,27 @@ class LabSettings(HasTraits):
         15, min=1, help="Minutes between two looks at how much the home of a running lab holds."
     ).tag(config=True)
 
+    history_minutes = Int(
+        10,
+        min=0,
+        help="""Minutes of change after which a lab of a project keeps a version of a notebook that
+        is open; it also keeps one when a notebook is opened and when the lab stops. With 0 none
+        is kept. Takes effect when a lab starts.""",
+    ).tag(config=True)
+
+    history_versions = Int(
+        100,
+        min=1,
+        help="""Most versions that a lab keeps of each notebook. Beyond that every second of the
+        older half goes, so that the past becomes coarser the farther away it is.""",
+    ).tag(config=True)
+
+    history_size = Amount(
+        "200M",
+        help="""Most that all versions in a lab take together, packed; they are part of what its
+        home holds. Beyond that they go as with `history_versions`.""",
+    ).tag(config=True)
+
     dataset_roots = List(
         Unicode(),
         help="""Directories of this machine below which administrators may register datasets, such
@@ -107,6 +128,28 @@ class LabSettings(HasTraits):
 
     stop_timeout = Int(
         10, help="Seconds a lab has to end by itself before its container is killed."
+    ).tag(config=True)
+
+    lab_idle_minutes = Float(
+        120,
+        min=0,
+        help="""Minutes without work after which a lab, or personal lab, is stopped. Work is what
+        people edit, type or run; an open tab is none. Everything is saved first. 0: never.""",
+    ).tag(config=True)
+
+    lab_warning_minutes = Float(
+        10,
+        min=0,
+        help="""Minutes before that in which people are warned inside the lab, where one click keeps
+        it running.""",
+    ).tag(config=True)
+
+    lab_busy_hours = Float(
+        24,
+        min=0,
+        help="""Hours without work after which a lab is stopped even though a kernel calculates, or
+        a program runs in a terminal. Below it no such lab is stopped for `lab_idle_minutes`.
+        0: never.""",
     ).tag(config=True)
 
     access_cache_seconds = Int(

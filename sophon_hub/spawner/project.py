@@ -11,6 +11,7 @@ from traitlets import Bool
 
 from sophon_hub import names
 from sophon_hub.addresses import Addresses
+from sophon_hub.amounts import parse_bytes
 from sophon_hub.lab_messages import LabMessages
 from sophon_hub.settings import Sophon
 from sophon_hub.spawner import records
@@ -159,10 +160,17 @@ class ProjectMixin(AnySpawner):
         if plan.kind == "lab":
             # Python's files there are code in the server, and everybody in the lab writes them
             self.disable_user_config = True
+            self._keep_versions(settings)
         self._set_argument("--ServerApp.jpserver_extensions", {LAB_PACKAGE: True})
         self._set_argument("--ServerApp.identity_provider_class", IDENTITY_PROVIDER)
         key = LabMessages.of(settings).public_key
         self._set_argument("--SophonLab.message_key", key)
+
+    def _keep_versions(self, settings: Sophon) -> None:
+        """Have the lab keep versions of notebooks; the portal shows those of projects' labs."""
+        self._set_argument("--SophonLab.history_minutes", settings.history_minutes)
+        self._set_argument("--SophonLab.history_versions", settings.history_versions)
+        self._set_argument("--SophonLab.history_size", parse_bytes(settings.history_size))
 
     async def _make_plan(self) -> LaunchPlan:
         settings = self.sophon()

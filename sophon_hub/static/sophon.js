@@ -78,8 +78,14 @@ for (const list of document.querySelectorAll("datalist[data-people]")) {
   suggest(document.querySelector(`input[list="${list.id}"]`), list);
 }
 
-/* Exact times are shown in the reader's own time zone. */
+/* Exact times are shown in the reader's own time zone; those of today without the day. */
 const localTimes = (root) => {
+  for (const time of root.querySelectorAll("time[data-clock]")) {
+    const moment = new Date(time.dateTime);
+    const isToday = moment.toDateString() === new Date().toDateString();
+    const day = isToday ? {} : { day: "numeric", month: "short" };
+    time.textContent = moment.toLocaleString([], { ...day, hour: "2-digit", minute: "2-digit" });
+  }
   for (const time of root.querySelectorAll("time[title]")) {
     time.title = new Date(time.dateTime).toLocaleString();
   }
@@ -120,7 +126,4 @@ const countDown = (place) => {
   tick();
   setInterval(tick, 15000);
 };
-for (const time of document.querySelectorAll("time[data-clock]")) {
-  time.textContent = new Date(time.dateTime).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-}
 for (const place of document.querySelectorAll("[data-countdown]")) countDown(place);

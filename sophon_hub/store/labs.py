@@ -24,6 +24,8 @@ def _labs(actor: Actor) -> Select[Lab]:
         .options(
             contains_eager(Lab.project).contains_eager(ResearchProject.group),
             joinedload(Lab.locked_by),
+            joinedload(Lab.started_by),
+            joinedload(Lab.stopped_by),
         )
         .where(visible_labs(actor))
     )
@@ -56,8 +58,7 @@ def lock(session: Session, lab: Lab) -> None:
     columns = [column.key for column in Lab.__mapper__.column_attrs]
     session.flush()  # refresh would throw away what this transaction has changed so far
     session.refresh(lab, columns, with_for_update=True)
-    session.refresh(lab, ["locked_by"])
-    session.refresh(lab, ["locked_by"])
+    session.refresh(lab, ["locked_by", "started_by", "stopped_by"])
 
 
 def list_running_labs(session: Session, project: ResearchProject) -> Sequence[Lab]:

@@ -1,6 +1,8 @@
 """Reads about people, and how somebody becomes an actor."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
@@ -9,12 +11,22 @@ from sqlalchemy.orm import Session
 
 from sophon_hub import clock, names
 from sophon_hub.errors import Invalid, Unauthenticated
-from sophon_hub.models import IdempotencyKey, Membership, Person, ResearchGroup
+from sophon_hub.models import IdempotencyKey, MemberRole, Membership, Person, ResearchGroup
 from sophon_hub.policy.actor import Actor, LiveMembership
 from sophon_hub.store.paging import Page, Paging, fetch_page, is_searchable, matches
 
 MIN_QUERY = 2
 MAX_DISPLAY_NAME = 200
+
+
+@dataclass(frozen=True)
+class Insider:
+    """Somebody who may be in the labs of a research group."""
+
+    person_id: int
+    username: str
+    display_name: str
+    is_viewer: bool
 
 
 def find_actor(
@@ -94,6 +106,37 @@ def list_own_groups(session: Session, actor: Actor) -> Sequence[ResearchGroup]:
         ResearchGroup.id.in_(sorted(actor.memberships)), ResearchGroup.deleted_at.is_(None)
     )
     return session.scalars(query.order_by(ResearchGroup.name, ResearchGroup.id)).all()
+
+
+def system_insiders(
+    session: Session, claimed: Mapping[int, AbstractSet[str]], now: datetime
+) -> dict[int, list[Insider]]:
+    """Of the user names claimed for each research group, those who may be in its labs."""
+    wanted = {name for each in claimed.values() for name in each if is_searchable(name)}
+    if not wanted:
+        return {}
+    live = and_(
+        Membership.person_id == Person.id,
+        Membership.group_id.in_(claimed),
+        or_(Membership.expires_at.is_(None), Membership.expires_at > now),
+    )
+    query = (
+        select(Person, Membership.group_id, Membership.role)
+        .outerjoin(Membership, live)
+        .where(Person.username.in_(wanted))
+        .order_by(Person.display_name, Person.id)
+    )
+    found: dict[int, dict[str, Insider]] = {group_id: {} for group_id in claimed}
+    for person, of_group, role in session.execute(query):
+        for group_id in claimed if person.is_admin else [of_group]:
+            if group_id is not None and person.username in claimed[group_id]:
+                found[group_id][person.username] = Insider(
+                    person.id,
+                    person.username,
+                    person.display_name,
+                    is_viewer=role is MemberRole.VIEWER and not person.is_admin,
+                )
+    return {group_id: list(insiders.values()) for group_id, insiders in found.items()}
 
 
 def system_upsert_person(

@@ -55,6 +55,9 @@ def _new(person_id: int) -> PersonalLab:
         wanted=[],
         clean_up=False,
         filled_disk=False,
+        people=[],
+        busy=False,
+        stop_reason="",
         dataset_uids=[],
     )
 

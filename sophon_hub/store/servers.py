@@ -29,7 +29,8 @@ def system_set_state(
     """Set a lab's state if it is still the expected one; says whether it was."""
     values: dict[str, object] = {"state": state, "progress": progress, "message": message}
     if not state.has_server:
-        values |= {"started_with": None, "clean_up": False}
+        values |= {"started_with": None, "clean_up": False, "people": []}
+        values |= {"busy": False, "stops_at": None}
     changed = session.scalar(
         update(kind)
         .where(kind.id == number, kind.state == expected)

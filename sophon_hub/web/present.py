@@ -6,7 +6,6 @@ from types import MappingProxyType
 from typing import Any
 
 from sophon_hub import __version__, names
-from sophon_hub.amounts import limit_bytes
 from sophon_hub.clock import rfc3339
 from sophon_hub.content.markdown import render
 from sophon_hub.models import (
@@ -21,12 +20,12 @@ from sophon_hub.models import (
 )
 from sophon_hub.policy.actor import Actor, Standing
 from sophon_hub.policy.permissions import Permission, permitted
-from sophon_hub.policy.quota import quota_state
 from sophon_hub.settings import Sophon
 from sophon_hub.store.groups import GroupSummary
 from sophon_hub.store.paging import Page
 from sophon_hub.store.projects import ProjectSummary
 from sophon_hub.store.temporary import TemporaryCounts
+from sophon_hub.web.present_run import disk, restart_reasons, run
 
 Json = dict[str, Any]
 
@@ -143,27 +142,6 @@ def project(summary: ProjectSummary, actor: Actor) -> Json:
     }
 
 
-_RESTART_REASONS = {
-    "image": "the image was changed",
-    "internet": "Internet access was changed",
-    "cpu_limit": "the processor limit was changed",
-    "memory_limit": "the memory limit was changed",
-    "datasets": "its datasets were changed",
-}
-
-
-def restart_reasons(lab: Lab | PersonalLab) -> list[str]:
-    """Why a running lab does not have the settings it should have."""
-    if not lab.state.has_server or lab.started_with is None:
-        return []
-    wanted = lab.launch_settings()
-    return [
-        reason
-        for name, reason in _RESTART_REASONS.items()
-        if (lab.started_with.get(name) or None) != (wanted.get(name) or None)
-    ]
-
-
 Datasets = Mapping[str, Dataset]
 """Datasets by uid, as far as the caller may know of them."""
 
@@ -174,7 +152,7 @@ def attached(row: Lab | PersonalLab, datasets: Datasets) -> list[str]:
 
 
 def lab(row: Lab, actor: Actor, settings: Sophon, datasets: Datasets = NO_DATASETS) -> Json:
-    """A lab. Who locked it is told to people of the group only."""
+    """A lab. Who locked or started it, and who is in it, is told to people of the group only."""
     inside = actor.standing_in(row.project.group_id) >= Standing.VIEWER
     return {
         "slug": row.slug,
@@ -190,8 +168,11 @@ def lab(row: Lab, actor: Actor, settings: Sophon, datasets: Datasets = NO_DATASE
         "memory_limit": (
             row.memory_limit if row.memory_limit is not None else settings.memory_limit_bytes
         ),
-        "last_activity": rfc3339(row.last_activity),
-        "users": None,
+        **run(row, told=inside),
+        "started_by": user(row.started_by) if inside and row.started_by else None,
+        "stopped_by": user(row.stopped_by) if inside and row.stopped_by else None,
+        "users": [one["username"] for one in row.people] if inside else None,
+        "people": row.people if inside else None,
         "restart_needed": restart_reasons(row),
         "datasets": attached(row, datasets),
         "message": row.message if inside else "",
@@ -200,18 +181,6 @@ def lab(row: Lab, actor: Actor, settings: Sophon, datasets: Datasets = NO_DATASE
         "can": permitted(actor, row),
         "created_at": rfc3339(row.created_at),
         "deleted_at": rfc3339(row.deleted_at),
-    }
-
-
-def disk(row: Lab | PersonalLab, settings: Sophon) -> Json:
-    """What a home holds, in bytes, as far as it is known, and what it may hold."""
-    return {
-        "bytes": row.disk_bytes,
-        "trash_bytes": row.trash_bytes,
-        "measured_at": rfc3339(row.disk_measured_at),
-        "soft_quota": limit_bytes(settings.home_soft_quota),
-        "hard_quota": limit_bytes(settings.home_hard_quota),
-        "state": quota_state(row.disk_bytes, settings, filled_disk=row.filled_disk),
     }
 
 
@@ -225,7 +194,7 @@ def personal_lab(
         "url": settings.base_url + names.personal_path(actor.username or ""),
         "image": row.image or settings.default_image,
         "clean_up": row.clean_up,
-        "last_activity": rfc3339(row.last_activity),
+        **run(row),
         "restart_needed": restart_reasons(row),
         "datasets": attached(row, datasets),
         "disk": disk(row, settings),

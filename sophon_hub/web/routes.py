@@ -10,6 +10,7 @@ USERNAME = "([^/]{1,600})"
 _GROUP = f"api/v1/groups/{SLUG}"
 _PROJECT = f"api/v1/projects/{SLUG}"
 _LAB = f"{_PROJECT}/labs/{SLUG}"
+_HISTORY = f"{_LAB}/history"
 _MATERIAL = f"{_PROJECT}/material"
 _DATASET = f"api/v1/datasets/{SLUG}"
 _MY_LAB = "api/v1/me/lab"
@@ -83,6 +84,17 @@ API_ROUTES = [
     (f"{_LAB}/lock", "sophon_hub.api.labs.LabLockAPI", "api-lab-lock"),
     (f"{_LAB}/unlock", "sophon_hub.api.labs.LabUnlockAPI", "api-lab-unlock"),
     (f"{_LAB}/restore", "sophon_hub.api.labs.LabRestoreAPI", "api-lab-restore"),
+    (_HISTORY, "sophon_hub.api.history.HistoryAPI", "api-lab-history"),
+    (
+        f"{_HISTORY}/{SLUG}/restore",
+        "sophon_hub.api.history.RestoreVersionAPI",
+        "api-lab-history-restore",
+    ),
+    (
+        f"{_HISTORY}/{SLUG}/since/{SLUG}",
+        "sophon_hub.api.history.ChangesAPI",
+        "api-lab-history-changes",
+    ),
     (f"{_MY_LAB}/lessons/{SLUG}", "sophon_hub.api.personal.OwnLessonAPI", "api-my-lab-lesson"),
     (f"{_LAB}/purge", "sophon_hub.api.labs.LabPurgeAPI", "api-lab-purge"),
     (f"{_LAB}/publish", "sophon_hub.api.datasets.LabPublishAPI", "api-lab-publish"),
@@ -147,6 +159,12 @@ PAGE_ROUTES: list[tuple[str, str, str]] = [
     (f"{_PROJECT_PAGE}/labs/new", f"{_PAGES}.labs.NewLabPage", "lab-new"),
     (_LAB_PAGE, f"{_PAGES}.labs.LabPage", "lab"),
     (f"{_LAB_PAGE}/edit", f"{_PAGES}.labs.EditLabPage", "lab-edit"),
+    (f"{_LAB_PAGE}/history", f"{_PAGES}.history.HistoryPage", "lab-history"),
+    (
+        f"{_LAB_PAGE}/history/{SLUG}/since/{SLUG}",
+        f"{_PAGES}.history.ChangesPage",
+        "lab-history-changes",
+    ),
     (f"{_LAB_PAGE}/start", f"{_PAGES}.labs.StartLabPage", "lab-start"),
     (f"{_LAB_PAGE}/datasets", f"{_PAGES}.dataset_use.LabDatasetsPage", "lab-datasets"),
     (f"{_LAB_PAGE}/publish", f"{_PAGES}.dataset_use.PublishPage", "lab-publish"),

@@ -6,6 +6,8 @@ A lab that hears nothing asks the Hub by itself, within seconds.
 import asyncio
 import logging
 from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 
@@ -19,8 +21,15 @@ from sophon_hub.worker.context import Context
 log = logging.getLogger("sophon.worker")
 
 PATIENCE = aiohttp.ClientTimeout(total=3)
+LONG_PATIENCE = aiohttp.ClientTimeout(total=60)
+LONGEST_ANSWER = 10_000
+"""Bytes of an answer that are read: it comes from a lab, where people can run anything."""
 REVALIDATE = "sophon/revalidate"
 PROXY_TOKEN_FILE = "proxy-token"  # noqa: S105 - the name of the file that has it
+
+
+class NoAnswer(Exception):
+    """A lab does not answer."""
 
 
 async def tell_labs(context: Context, accounts: Collection[str]) -> None:
@@ -28,19 +37,32 @@ async def tell_labs(context: Context, accounts: Collection[str]) -> None:
     settings = context.settings
     try:
         async with aiohttp.ClientSession(timeout=PATIENCE) as session:
-            found = await _running(session, settings, accounts)
+            found = await find_running(session, settings)
             messages, base = LabMessages.of(settings), Addresses.of(settings).base_url
             await asyncio.gather(
-                *(_tell(session, messages, target, base + path) for target, path in found)
+                *(
+                    _tell(session, messages, lab.target, f"{base}{lab.path}{REVALIDATE}")
+                    for lab in found
+                    if lab.account in accounts
+                )
             )
     except (aiohttp.ClientError, TimeoutError) as error:
         log.warning("cannot ask the proxy where labs run: %s", error)
 
 
-async def _running(
-    session: aiohttp.ClientSession, settings: Sophon, accounts: Collection[str]
-) -> list[tuple[str, str]]:
-    """Where the labs of these accounts listen, and their paths below the Hub's base URL.
+@dataclass(frozen=True)
+class RunningLab:
+    """A lab, or personal lab, that people reach now; ``target`` is where it listens."""
+
+    account: str
+    server: str
+    target: str
+    path: str
+    """Below the Hub's base URL."""
+
+
+async def find_running(session: aiohttp.ClientSession, settings: Sophon) -> list[RunningLab]:
+    """The labs that run, and the personal labs; no temporary ones.
 
     The proxy is asked, and what people use to reach labs is left out: that may need a
     certificate, or names that only they can resolve.
@@ -50,12 +72,18 @@ async def _running(
     async with session.get(url, headers={"Authorization": f"token {token}"}) as answer:
         answer.raise_for_status()
         routes = (await answer.json()).values()
-    return [
-        (route["target"], names.lab_path(project, route["server_name"]) + REVALIDATE)
-        for route in routes
-        if route.get("user") in accounts
-        and (project := names.project_of_account(route["user"])) is not None
-    ]
+    found = (_running_lab(route) for route in routes if route.get("user"))
+    return [lab for lab in found if lab is not None]
+
+
+def _running_lab(route: Any) -> RunningLab | None:
+    account, server, target = route["user"], route.get("server_name") or "", route["target"]
+    project = names.project_of_account(account)
+    if project is not None:
+        return RunningLab(account, server, target, names.lab_path(project, server))
+    if server or names.is_reserved_username(account):
+        return None
+    return RunningLab(account, server, target, names.personal_root(account))
 
 
 async def _tell(
@@ -66,3 +94,26 @@ async def _tell(
             answer.raise_for_status()
     except (aiohttp.ClientError, TimeoutError) as error:
         log.warning("the lab %s did not hear who may be in it: %s", path, error)
+
+
+async def ask_lab(
+    context: Context, account: str, server: str, what: str, body: bytes
+) -> tuple[int, bytes]:
+    """Have a running lab do something; gives status and the begin of what it says.
+
+    Raises:
+        NoAnswer: the lab, or the proxy, does not answer.
+    """
+    settings = context.settings
+    try:
+        async with aiohttp.ClientSession(timeout=LONG_PATIENCE) as session:
+            for lab in await find_running(session, settings):
+                if (lab.account, lab.server) != (account, server):
+                    continue
+                path = f"{Addresses.of(settings).base_url}{lab.path}{what}"
+                headers = LabMessages.of(settings).headers(path, body)
+                async with session.post(lab.target + path, data=body, headers=headers) as answer:
+                    return answer.status, await answer.content.read(LONGEST_ANSWER)
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise NoAnswer from error
+    raise NoAnswer

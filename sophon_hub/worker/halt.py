@@ -1,4 +1,4 @@
-"""Stopping labs that nobody asked to stop: what they hold would be at the cost of all others.
+"""Stopping labs that nobody asked to stop: what they hold or keep is at the cost of all others.
 
 Nothing is deleted: the files stay as they are, and the lab is started again to clean up.
 """
@@ -8,6 +8,7 @@ import logging
 from sqlalchemy.orm import Session
 
 from sophon_hub import audit, jobs
+from sophon_hub.clock import utcnow
 from sophon_hub.models import Lab, LabState, Person, PersonalLab
 from sophon_hub.store import labs, personal
 from sophon_hub.store.servers import Kind
@@ -34,6 +35,13 @@ def filled_disk(session: Session, kind: Kind, number: int) -> None:
         _halt(session, lab, FILLED)
 
 
+def unused(session: Session, kind: Kind, number: int, reason: str) -> None:
+    """Stop a running lab that nobody works in; people were warned in time."""
+    lab = _running(session, kind, number)
+    if lab is not None:
+        _halt(session, lab, reason)
+
+
 def _running(session: Session, kind: Kind, number: int) -> Lab | PersonalLab | None:
     find = personal.system_personal_lab if kind is PersonalLab else labs.system_lab
     lab = find(session, number)
@@ -45,7 +53,9 @@ def _running(session: Session, kind: Kind, number: int) -> Lab | PersonalLab | N
 
 def _halt(session: Session, lab: Lab | PersonalLab, reason: str) -> None:
     lab.state, lab.message = LabState.STOPPING, f"Stopping, because {reason}"
+    lab.stopped_at, lab.stop_reason = utcnow(), reason
     if isinstance(lab, Lab):
+        lab.stopped_by_id = None
         subject: Lab | Person = lab
         name = f"{lab.project.slug}/{lab.slug}"
         jobs.enqueue(session, "stop_lab", f"lab:{lab.id}", lab_id=lab.id)
@@ -54,4 +64,4 @@ def _halt(session: Session, lab: Lab | PersonalLab, reason: str) -> None:
         jobs.enqueue(session, "stop_personal", f"personal:{lab.id}", personal_id=lab.id)
     action = "lab:halt" if isinstance(lab, Lab) else "personal:halt"
     audit.record(session, SYSTEM, action, subject, reason=reason, disk_bytes=lab.disk_bytes)
-    log.error("stopping the lab %s, because %s", name, reason)
+    log.warning("stopping the lab %s, because %s", name, reason)

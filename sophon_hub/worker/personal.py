@@ -1,8 +1,7 @@
 """Personal labs as servers of the Hub: people's default servers, started and stopped for them."""
 
-from datetime import datetime
-
 from sophon_hub import jobs, names
+from sophon_hub.clock import utcnow
 from sophon_hub.hub import HubRefused, Server
 from sophon_hub.models import LabState, PersonalLab
 from sophon_hub.store import personal
@@ -91,13 +90,12 @@ def compare(session: Session, before: dict[int, LabState], servers: dict[str, Se
 
 
 def _note_server(session: Session, lab: PersonalLab, server: Server) -> None:
-    if server.last_activity:
-        lab.last_activity = datetime.fromisoformat(server.last_activity)
     if not server.ready or server.pending:
         return
     if lab.state in (LabState.STOPPED, LabState.FAILED):
         lab.state, lab.progress, lab.message = LabState.RUNNING, 100, "Ready"
         lab.started_with = lab.launch_settings()
+        lab.started_at, lab.stopped_at, lab.stop_reason = utcnow(), None, ""
         materials.enqueue_for_start(session, lab)  # it was started at the Hub
     else:
         _enqueue_again(session, lab)
@@ -107,6 +105,8 @@ def _note_no_server(session: Session, lab: PersonalLab) -> None:
     if lab.state is LabState.RUNNING:
         lab.state, lab.progress, lab.message = LabState.STOPPED, 0, ""
         lab.started_with, lab.clean_up = None, False
+        lab.busy, lab.stops_at, lab.stop_reason = False, None, ""
+        lab.stopped_at = utcnow()
         disk.enqueue_measure(session, PersonalLab, lab.id)
     else:
         _enqueue_again(session, lab)

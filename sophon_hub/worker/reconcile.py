@@ -89,8 +89,6 @@ def _is_settled(lab: Lab, before: dict[int, LabState]) -> bool:
 
 
 def _note_server(session: Session, lab: Lab, server: Server) -> None:
-    if server.last_activity:
-        lab.last_activity = datetime.fromisoformat(server.last_activity)
     if not server.ready or server.pending:
         return
     is_trash = lab.deleted_at is not None or lab.project.deleted_at is not None
@@ -100,6 +98,8 @@ def _note_server(session: Session, lab: Lab, server: Server) -> None:
     elif lab.state in (LabState.STOPPED, LabState.FAILED) and not is_trash:
         lab.state, lab.progress, lab.message = LabState.RUNNING, 100, "Ready"
         lab.started_with = lab.launch_settings()
+        lab.started_at, lab.started_by_id = utcnow(), None
+        lab.stopped_at, lab.stop_reason = None, ""
         audit.record(session, SYSTEM, "lab:found-running", lab)
     elif lab.state is LabState.STARTING:
         _enqueue(session, "start_lab", lab)
@@ -114,7 +114,9 @@ def _note_no_server(session: Session, lab: Lab) -> None:
         _enqueue(session, "stop_lab", lab)
     else:
         lab.state, lab.progress, lab.message = LabState.STOPPED, 0, ENDED
-        lab.started_with, lab.clean_up = None, False
+        lab.started_with, lab.clean_up, lab.people = None, False, []
+        lab.busy, lab.stops_at, lab.stop_reason = False, None, ""
+        lab.stopped_at, lab.stopped_by_id = utcnow(), None
         disk.enqueue_measure(session, Lab, lab.id)
         audit.record(session, SYSTEM, "lab:ended", lab)
 

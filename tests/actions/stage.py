@@ -36,7 +36,7 @@ def build(session: Session) -> None:
     lens = make.project(session, cast.group, "lens", visibility=Visibility.PUBLIC)
     make.project(session, cast.group, "still", visibility=Visibility.PUBLIC)
     make.project(session, cast.group, "old", deleted_at=make.LONG_AGO)
-    make.lab(session, lens, "bench")
+    make.history(session, make.lab(session, lens, "bench"))
     make.lab(session, lens, "running", state=LabState.RUNNING).dataset_uids = [used.uid]
     make.personal_lab(session, cast.people["ada"]).dataset_uids = [used.uid]
     make.lab(session, lens, "locked", locked_by=cast.people["grace"])

@@ -38,6 +38,7 @@ from sophon_hub.actions.groups import (
     leave_group,
     restore_group,
 )
+from sophon_hub.actions.history import compare, look, restore_version
 from sophon_hub.actions.instance import edit_instance
 from sophon_hub.actions.labs import (
     create_lab,
@@ -78,6 +79,7 @@ from sophon_hub.models import (
     Dataset,
     Delivery,
     DeliveryState,
+    HistoryTask,
     Job,
     Lab,
     MaterialKind,
@@ -89,6 +91,7 @@ from sophon_hub.policy.actor import Actor
 from sophon_hub.settings import Sophon
 from sophon_hub.store.chain import Link
 from sophon_hub.store.engine import reading, transact, writing
+from tests import make
 from tests.actions import stage
 from tests.cast import actor
 from tests.database import contents
@@ -292,6 +295,30 @@ CASES: dict[str, Case] = {
         "lab:empty-trash",
         "lens/bench",
         ("empty_lab_trash bench",),
+    ),
+    "history.look": Case(
+        "alan",
+        "barbara",
+        lambda s, a: look(s, a, stage.lab(s)),
+        "lab:history-look",
+        "lens/bench",
+        ("history bench",),
+    ),
+    "history.compare": Case(
+        "alan",
+        "barbara",
+        lambda s, a: compare(s, a, stage.lab(s), make.SECOND_VERSION, make.FIRST_VERSION),
+        "lab:history-compare",
+        "lens/bench",
+        ("history bench",),
+    ),
+    "history.restore_version": Case(
+        "grace",
+        "alan",
+        lambda s, a: restore_version(s, a, stage.lab(s), make.FIRST_VERSION),
+        "lab:history-restore",
+        "lens/bench",
+        ("history bench",),
     ),
     "labs.stop_lab": Case(
         "grace",
@@ -675,6 +702,10 @@ def named_jobs(session: Session) -> list[str]:
             continue
         if noun in ("material", "delivery"):
             named.append(f"{job.kind} {of_material(session, job)}")
+            continue
+        if noun == "history":
+            assert session.get_one(HistoryTask, job.payload["task_id"]).lab_id == int(number)
+            named.append(f"history {session.get_one(Lab, int(number)).slug}")
             continue
         kinds = {"lab": Lab, "project": ResearchProject, "group": ResearchGroup}
         about = session.get(kinds[noun], int(number))

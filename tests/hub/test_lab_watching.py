@@ -8,18 +8,20 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 from hub_harness import PATIENCE, HubLab, HubProcess
-from pycrdt import Encoder, create_update_message
+from pycrdt import Encoder, create_sync_message, create_update_message
 from websockets.exceptions import InvalidStatus
 
 from sophon_hub import names
 from sophon_hub.lab_messages import LabMessages
 from sophon_hub.settings import Sophon
 from tests.lab_documents import ONE_CELL, Copy
+from tests.lab_kernel import execute, open_kernel
 from tests.lab_visitor import NO_ACCESS, NOTEBOOK, Visitor, close_code, is_alive
 from tests.waiting import wait_for
 
@@ -229,10 +231,12 @@ def test_who_is_made_a_viewer_loses_what_is_open_and_then_only_watches(
 def test_who_is_made_a_member_edits_without_coming_in_again(
     lab: HubLab, name: str, watcher: Visitor, hers: Copy, theirs: Copy
 ) -> None:
+    assert watcher.expect("GET", "/sophon/mode") == {"mode": "watch"}
     lab.hub.add_to_group(PEOPLE, name)
     lab.hub.remove_from_group(WATCHERS, name)
     tell(lab)
 
+    assert watcher.expect("GET", "/sophon/mode") == {"mode": "edit"}
     assert close_code(theirs.socket, AT_ONCE) == COME_BACK
     again = Copy(watcher, watcher.room())
     again.write("# now a member")
@@ -372,3 +376,151 @@ def test_files_are_shown_as_read_only_to_who_watches(ada: Visitor, watcher: Visi
     assert {entry["writable"] for entry in folder["content"]} == {False}
     assert "Watching - JupyterLab" in watcher.request("GET", "/lab").text
     assert "Watching" not in ada.request("GET", "/lab").text
+
+
+def pulse(lab: HubLab) -> dict[str, Any]:
+    """What the lab says when the hub asks."""
+    url = f"{lab.url}/sophon/pulse"
+    messages = LabMessages.of(Sophon(data_dir=str(lab.hub.data_dir)))
+    headers = messages.headers(urlsplit(url).path)
+    answer = requests.post(url, headers=headers, timeout=PATIENCE)
+    answer.raise_for_status()
+    said: dict[str, Any] = answer.json()
+    return said
+
+
+def people_in(lab: HubLab) -> list[str]:
+    people: list[str] = pulse(lab)["people"]
+    return people
+
+
+def test_the_lab_tells_the_hub_and_nobody_else_who_is_in_it_now(
+    lab: HubLab, ada: Visitor, watcher: Visitor, name: str
+) -> None:
+    wait_for(lambda: people_in(lab) == [], "those of other tests to be gone")
+    awareness = "/api/collaboration/room/JupyterLab:globalAwareness"
+    hers = ada.socket(awareness)
+    ada.socket("/api/events/subscribe")
+    assert people_in(lab) == ["ada"]
+    theirs = watcher.socket(awareness)
+    assert people_in(lab) == ["ada", name]
+
+    theirs.close()
+    wait_for(lambda: people_in(lab) == ["ada"], "the watcher to be gone")
+    hers.close()
+    assert people_in(lab) == ["ada"]
+    for visitor in (ada, watcher):
+        assert visitor.request("POST", "/sophon/pulse").status_code == 403
+
+
+def test_nobody_who_edits_is_seen_under_another_name(
+    lab: HubLab, hers: Copy, theirs: Copy, name: str
+) -> None:
+    mine = hers.say_who(user={"username": "ada", "name": "Ada"}, cursors=[1])
+    wait_for(lambda: theirs.listen() and mine in theirs.states, "Ada to be seen")
+    with enter(lab, PEOPLE, f"mallory-{name}") as visitor:
+        mallory = Copy(visitor, visitor.room())
+        before = mallory.say_who(4710, user={"username": "ada", "name": "Ada"})
+        over_her = mallory.say_who(mine, user={"username": "ada"}, cursors=["gone"])
+        own = mallory.say_who(user={"username": f"mallory-{name}", "display_name": "Ada"})
+        wait_for(lambda: theirs.listen() and own in theirs.states, "Mallory to be seen")
+        after = mallory.say_who(4711, user={"username": "ada"})
+        mallory.say_who(user={"username": "ada", "name": "Ada", "initials": "AL"}, cursors=[7])
+
+        wait_for(
+            lambda: theirs.listen() and theirs.states[own].get("cursors"), "what came last to come"
+        )
+        hers.listen()
+        for copy in (hers, theirs):
+            user = copy.states[own]["user"]
+            assert {user["username"], user["name"], user["display_name"]} == {f"mallory-{name}"}
+            assert user["initials"] is None
+            assert not {before, after} & set(copy.states)
+            assert copy.states[over_her]["cursors"] == [1]
+        log = lab.hub.log()
+        assert log.count(f"mallory-{name} claimed to be 'ada' in a document") == 1
+
+
+def test_somebody_who_comes_back_is_seen_as_the_same_client(hers: Copy, ada: Visitor) -> None:
+    user = {"username": "ada"}
+    first = hers.say_who(4713, user=user, cursors=[1])
+    wait_for(lambda: hers.listen() and first in hers.states, "Ada to be seen")
+    hers.socket.close()
+    again = Copy(ada, ada.room())
+
+    again.say_who(4713, user=user, cursors=[2, 3])
+    again.say_who(4713, cursors=[2, 3])
+
+    wait_for(lambda: again.listen() and first in again.states, "Ada to be seen again")
+    assert again.states[first]["user"]["username"] == "ada"
+
+
+def test_an_awareness_message_that_is_none_closes_its_own_socket_only(
+    lab: HubLab, hers: Copy, theirs: Copy, name: str
+) -> None:
+    with enter(lab, PEOPLE, f"mallory-{name}") as visitor:
+        mallory = Copy(visitor, visitor.room())
+        mallory.socket.send(b"\x01\x02\x01\x01")
+        assert close_code(mallory.socket, PATIENCE) == MALFORMED
+    assert is_alive(hers.socket)
+    assert is_alive(theirs.socket)
+
+
+def test_work_is_what_people_edit_type_and_run_and_nothing_else(
+    lab: HubLab, ada: Visitor, watcher: Visitor, hers: Copy, theirs: Copy, name: str
+) -> None:
+    def idle() -> float:
+        return float(pulse(lab)["idle_seconds"])
+
+    def rest() -> float:
+        """Wait until work can be told from none."""
+        return float(wait_for(lambda: (seconds := idle()) > 0.5 and seconds, "nobody to work"))
+
+    number, kernel = open_kernel(ada)
+    terminal = ada.expect("POST", "/api/terminals")["name"]
+    shell = ada.socket(f"/terminals/websocket/{terminal}")
+    before = rest()
+    hers.say_who(user={"username": "ada"})
+    hers.socket.send(create_sync_message(hers.document))
+    theirs.write("# by the viewer")
+    for visitor, path in ((ada, "/api/contents"), (watcher, "/api/kernels"), (ada, "/lab")):
+        assert visitor.request("GET", path).ok
+    shell.send(json.dumps(["set_size", 40, 100]))
+    assert watcher.request("POST", "/sophon/keep").status_code == 403
+    ada.socket("/api/events/subscribe")
+    hers.listen()
+    assert all(map(is_alive, (hers.socket, theirs.socket, shell)))
+    assert idle() > before
+
+    file = {"type": "file", "format": "text", "content": "x"}
+    for work in (
+        lambda: hers.write("# live"),
+        lambda: shell.send(json.dumps(["stdin", "true\n"])),
+        lambda: ada.expect("PUT", "/api/contents/new.txt", json=file),
+        lambda: ada.expect("POST", "/sophon/keep"),
+        lambda: execute(kernel, "6 * 7"),
+    ):
+        before = rest()
+        work()
+        wait_for(lambda before=before: idle() < before, "the work to be noticed")
+    ada.expect("DELETE", f"/api/kernels/{number}")
+    ada.expect("DELETE", f"/api/terminals/{terminal}")
+
+
+def test_a_lab_is_busy_while_a_kernel_or_a_program_in_a_terminal_runs(
+    lab: HubLab, ada: Visitor
+) -> None:
+    wait_for(lambda: not pulse(lab)["busy"], "kernels of other tests to end")
+    number, kernel = open_kernel(ada)
+    execute(kernel, "import time; time.sleep(3600)")
+    wait_for(lambda: pulse(lab)["busy"], "the kernel to calculate")
+    ada.expect("DELETE", f"/api/kernels/{number}")
+    wait_for(lambda: not pulse(lab)["busy"], "nothing to run")
+
+    terminal = ada.expect("POST", "/api/terminals")["name"]
+    shell = ada.socket(f"/terminals/websocket/{terminal}")
+    shell.send(json.dumps(["stdin", "sleep 3600\n"]))
+    wait_for(lambda: pulse(lab)["busy"], "the program to run")
+    shell.send(json.dumps(["stdin", "\x03"]))
+    wait_for(lambda: not pulse(lab)["busy"], "the program to end")
+    ada.expect("DELETE", f"/api/terminals/{terminal}")

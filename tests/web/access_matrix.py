@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tests import make
 from tests.web import world
 
 ACTORS = ("guest", "barbara", "alan", "grace", "ada", "root")
@@ -99,6 +100,8 @@ def on_own_dataset(
     """The dataset of each visibility in the caller's own lab."""
     return Case(public, internal, private, event, path="me/lab/datasets/{v}-data", **options)
 
+
+CHANGES = f"/history/{make.SECOND_VERSION}/since/{make.FIRST_VERSION}"
 
 # fmt: off
 MATRIX: dict[str, Case] = {
@@ -325,6 +328,26 @@ MATRIX: dict[str, Case] = {
                                      (401, 403, 403, 200, 200, 200),
                                      (404, 403, 403, 200, 200, 200),
                                      (404, 404, 403, 200, 200, 200), "lab:unlock", given=world.locked_by_grace),
+    "GET /projects/{project}/labs/{lab}/history": on_lab("/history",
+                                     (401, 403, 200, 200, 200, 200),
+                                     (404, 403, 200, 200, 200, 200),
+                                     (404, 404, 200, 200, 200, 200), given=world.history_kept),
+    "POST /projects/{project}/labs/{lab}/history": on_lab("/history",
+                                     (401, 403, 202, 202, 202, 202),
+                                     (404, 403, 202, 202, 202, 202),
+                                     (404, 404, 202, 202, 202, 202), "lab:history-look"),
+    "GET /projects/{project}/labs/{lab}/history/{version}/since/{since}": on_lab(CHANGES,
+                                     (401, 403, 200, 200, 200, 200),
+                                     (404, 403, 200, 200, 200, 200),
+                                     (404, 404, 200, 200, 200, 200), given=world.history_kept),
+    "POST /projects/{project}/labs/{lab}/history/{version}/since/{since}": on_lab(CHANGES,
+                                     (401, 403, 202, 202, 202, 202),
+                                     (404, 403, 202, 202, 202, 202),
+                                     (404, 404, 202, 202, 202, 202), "lab:history-compare", given=world.history_kept),
+    "POST /projects/{project}/labs/{lab}/history/{version}/restore": on_lab(f"/history/{make.FIRST_VERSION}/restore",
+                                     (401, 403, 403, 202, 202, 202),
+                                     (404, 403, 403, 202, 202, 202),
+                                     (404, 404, 403, 202, 202, 202), "lab:history-restore", given=world.history_kept),
     "POST /projects/{project}/labs/{lab}/restore": on_lab("/restore",
                                      (404, 404, 404, 404, 200, 200),
                                      (404, 404, 404, 404, 200, 200),

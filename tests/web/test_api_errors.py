@@ -11,6 +11,7 @@ import pytest
 from sophon_hub.api import openapi
 from sophon_hub.api.operation import operations_of
 from sophon_hub.web.body import MAX_BODY, MAX_DRAINED
+from tests import make
 from tests.web import world
 from tests.web.conftest import PREFIX, Site
 
@@ -52,10 +53,12 @@ async def test_head_answers_as_get_without_a_body(busy_site: Site, path: str):
         query[f"/{kind}s/{{{kind}}}/preview"] = "?change=delete"
     address = "api/v1" + re.sub(r"\{lab\}", "bench", re.sub(r"\{project\}", "public-work", path))
     names = {"group": "public", "username": "grace", "dataset": "public-data"}
+    names |= {"version": make.SECOND_VERSION, "since": make.FIRST_VERSION}
     address = address.format(**names) + query.get(path, "")
     client = busy_site.client("root" if path == "/metrics" else "ada")
     with busy_site.rows() as session:
         world.material_in_homes(world.corner(session, "public"))
+        world.history_kept(world.corner(session, "public"))
     get, head = await client.get(address), await client.request("HEAD", address)
     assert (head.status, head.text) == (200, "")
     assert head.headers["Content-Type"] == get.headers["Content-Type"]
@@ -250,6 +253,8 @@ async def test_unknown_query_arguments_are_422(busy_site: Site, path: str):
         lab="bench",
         username="grace",
         dataset="public-data",
+        version=make.SECOND_VERSION,
+        since=make.FIRST_VERSION,
     )
     answer = await busy_site.client("ada").get(f"{address}?visibilty=public&%C3%A4=1")
     assert answer.status == 422

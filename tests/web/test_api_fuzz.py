@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sophon_hub.actions.forms import Form
 from sophon_hub.api import openapi
 from sophon_hub.api.operation import Operation, operations_of
+from tests import make
 from tests.web.conftest import Site, load
 
 ADDRESSES: list[tuple[str, str, Operation]] = [
@@ -40,6 +41,8 @@ KNOWN = {
     "project": ["public-work", "private-work", "nowhere"],
     "lab": ["bench", "nowhere"],
     "dataset": ["public-data", "private-data", "nowhere"],
+    "version": [make.SECOND_VERSION, "nowhere"],
+    "since": [make.FIRST_VERSION, "nowhere"],
     "lesson": ["heat-map", "nowhere"],
     "username": ["ada", "grace", "barbara", "charles", "nobody"],
 }

@@ -43,8 +43,15 @@ async def test_a_lab_is_made_with_its_defaults_and_stopped(busy_site: Site):
         "restart_on_removal": False,
         "cpu_limit": 2.0,
         "memory_limit": 2 * GIB,
+        "started_at": None,
+        "started_by": None,
+        "stopped_at": None,
+        "stopped_by": None,
+        "stop_reason": "",
+        "stops_at": None,
         "last_activity": None,
-        "users": None,
+        "users": [],
+        "people": [],
         "restart_needed": [],
         "datasets": [],
         "clean_up": False,
@@ -329,3 +336,40 @@ async def test_a_head_of_progress_does_not_wait(busy_site: Site):
     await ada.post(f"{BENCH}/start")
     head = await ada.request("HEAD", f"{BENCH}/progress")
     assert (head.status, head.text) == (200, "")
+
+
+PEOPLE = [
+    {"username": "ada", "display_name": "Ada Lovelace", "watching": False},
+    {"username": "alan", "display_name": "Alan Turing", "watching": True},
+]
+
+
+async def test_who_is_in_a_lab_is_told_to_the_people_of_the_group_only(busy_site: Site):
+    put(busy_site, state=LabState.RUNNING, people=PEOPLE)
+    for name in ("ada", "grace", "alan", "root"):
+        lab = (await busy_site.client(name).get(BENCH)).json
+        assert (lab["users"], lab["people"]) == (["ada", "alan"], PEOPLE), name
+    for stranger in ("barbara", None):
+        lab = (await busy_site.client(stranger).get(BENCH)).json
+        assert (lab["users"], lab["people"]) == (None, None), stranger
+        listed = (await busy_site.client(stranger).get(LABS)).json["items"]
+        assert listed == [lab], stranger
+
+
+async def test_who_started_and_stopped_a_lab_and_when_is_told_to_the_group(busy_site: Site):
+    grace = {"username": "grace", "display_name": "Grace"}
+    ada = {"username": "ada", "display_name": "Ada"}
+    started = (await busy_site.client("grace").post(f"{BENCH}/start", {})).json
+    assert (started["started_by"], started["stopped_by"]) == (grace, None)
+    assert started["started_at"]
+    assert started["stopped_at"] is None
+
+    stopped = (await busy_site.client("ada").post(f"{BENCH}/stop")).json
+    assert (stopped["started_by"], stopped["stopped_by"]) == (grace, ada)
+    assert stopped["stopped_at"] >= stopped["started_at"] == started["started_at"]
+
+    seen = (await busy_site.client("barbara").get(BENCH)).json
+    assert (seen["started_by"], seen["stopped_by"]) == (None, None)
+    put(busy_site, state=LabState.STOPPED)
+    again = (await busy_site.client("ada").post(f"{BENCH}/start", {})).json
+    assert (again["started_by"], again["stopped_by"], again["stopped_at"]) == (ada, None, None)

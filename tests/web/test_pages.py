@@ -9,6 +9,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from sophon_hub.web.routes import PAGE_ROUTES
+from tests import make
 from tests.cast import STANDINGS
 from tests.web import world
 from tests.web.conftest import PREFIX, Answer, Client, Site, xsrf_of
@@ -116,6 +117,12 @@ PRIVATE = {
     "project-events": row(f"{PROJECT}/events", *BY_MEMBERS),
     "lab-new": row(f"{PROJECT}/labs/new", *BY_MEMBERS),
     "lab": row(LAB, *SEEN),
+    "lab-history": row(f"{LAB}/history", *SEEN, state=world.history_kept),
+    "lab-history-changes": row(
+        f"{LAB}/history/{make.SECOND_VERSION}/since/{make.FIRST_VERSION}",
+        *SEEN,
+        state=world.history_kept,
+    ),
     "lab-edit": row(f"{LAB}/edit", *BY_MEMBERS),
     "lab-start": row(f"{LAB}/start", *SEEN),
     "lab-delete": row(f"{LAB}/delete", *BY_OWNERS),

@@ -4,6 +4,7 @@ from urllib.parse import urljoin
 
 import pytest
 
+from sophon_hub import clock
 from sophon_hub.models import LabState
 from tests.web import world
 from tests.web.conftest import PREFIX
@@ -38,30 +39,30 @@ PROJECT_DOORS = {
 LAB_DOORS = {
     "guest": set(),
     "barbara": set(),
-    "alan": set(),
-    "grace": {"start", "edit", "lock", "datasets", "publish"},
-    "ada": {"start", "edit", "lock", "datasets", "publish"},
-    "root": {"start", "edit", "lock", "datasets", "publish"},
+    "alan": {"look"},
+    "grace": {"start", "edit", "lock", "datasets", "publish", "look"},
+    "ada": {"start", "edit", "lock", "datasets", "publish", "look"},
+    "root": {"start", "edit", "lock", "datasets", "publish", "look"},
 }
 RUNNING_DOORS = {
     name: found - {"start"} | {"open", "stop"} if found else found
     for name, found in LAB_DOORS.items()
-} | {"alan": {"open"}}
+} | {"alan": {"open", "look"}}
 LOCKED_DOORS = {
     "guest": set(),
     "barbara": set(),
-    "alan": set(),
-    "grace": {"start", "edit", "unlock", "datasets", "publish"},
-    "ada": {"unlock"},
-    "root": {"unlock"},
+    "alan": {"look"},
+    "grace": {"start", "edit", "unlock", "datasets", "publish", "look"},
+    "ada": {"unlock", "look"},
+    "root": {"unlock", "look"},
 }
 LOCKED_RUNNING_DOORS = {
     "guest": set(),
     "barbara": set(),
-    "alan": {"open"},
-    "grace": {"open", "stop", "edit", "unlock", "datasets", "publish"},
-    "ada": {"open", "unlock"},
-    "root": {"open", "unlock"},
+    "alan": {"open", "look"},
+    "grace": {"open", "stop", "edit", "unlock", "datasets", "publish", "look"},
+    "ada": {"open", "unlock", "look"},
+    "root": {"open", "unlock", "look"},
 }
 PEOPLE_DOORS = {
     "barbara": set(),
@@ -183,6 +184,46 @@ async def test_a_script_that_has_the_newest_state_hears_nothing(busy_site):
         assert (await grace.get(asked, headers={"HX-Request": "true"})).status == 200
         with busy_site.rows() as session:
             world.corner(session, "private").lab.state = LabState.STOPPED
+
+
+PEOPLE = [
+    {"username": f"p{n}", "display_name": f"Person <{n}>", "watching": n == 1} for n in range(7)
+]
+
+
+@pytest.mark.parametrize("path", ["", PROJECT, LAB])
+async def test_who_is_in_a_lab_is_shown_live_to_the_people_of_the_group(busy_site, path):
+    grace = busy_site.client("grace")
+    with busy_site.rows() as session:
+        lab = world.corner(session, "private").lab
+        lab.state = LabState.RUNNING
+    live = soup_of(await grace.get(path)).select_one("#live")
+    assert "Person" not in live.text
+    mark = str(live["hx-get"]).rpartition("?seen=")[2]
+    with busy_site.rows() as session:
+        world.corner(session, "private").lab.people = PEOPLE
+
+    answer = await grace.get(f"{path}?seen={mark}", headers={"HX-Request": "true"})
+
+    assert answer.status == 200
+    shown = " ".join(soup_of(answer).select_one("#live").text.split())
+    assert "Person <0> Person <1> (watching) Person <2>" in shown
+    assert ("Person <6>" in shown) is (path == LAB)
+    assert ("and 2 more" in shown) is (path != LAB)
+
+
+@pytest.mark.parametrize("path", ["projects/public-work", "projects/public-work/labs/bench"])
+async def test_strangers_do_not_see_who_is_in_a_lab_or_started_it(busy_site, path):
+    with busy_site.rows() as session:
+        corner = world.corner(session, "public")
+        corner.lab.state, corner.lab.people = LabState.RUNNING, PEOPLE
+        corner.lab.started_by_id, corner.lab.started_at = corner.person("ada").id, clock.utcnow()
+    signs = ("Person", "In the lab now", "Started")
+    seen = (await busy_site.client("alan").get(path)).text
+    assert any(sign in seen for sign in signs)
+    for stranger in (None, "barbara"):
+        text = (await busy_site.client(stranger).get(path)).text
+        assert not any(sign in text for sign in signs), stranger
 
 
 @pytest.mark.parametrize("path", ["groups/public", LAB, PROJECT, f"{GROUP}/people"])

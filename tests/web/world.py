@@ -155,6 +155,11 @@ def material_in_homes(corner: Corner) -> None:
         )
 
 
+def history_kept(corner: Corner) -> None:
+    """The portal knows of versions of notebooks in the lab."""
+    make.history(corner.session, corner.lab)
+
+
 def taking_requests(corner: Corner) -> None:
     corner.group.access = AccessMode.REQUEST
 

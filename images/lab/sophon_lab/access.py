@@ -18,11 +18,12 @@ class RevalidateHandler(MessageHandler):
 
     async def post(self) -> None:
         """Ask the hub about everybody who is connected; the answer says that it is done."""
-        await _provider(self.identity_provider).revalidate()
+        await provider_of(self.identity_provider).revalidate()
         self.set_status(204)
 
 
-def _provider(found: Any) -> SophonIdentityProvider:
+def provider_of(found: Any) -> SophonIdentityProvider:
+    """The server's identity provider, which has to be ours."""
     if not isinstance(found, SophonIdentityProvider):
         raise TypeError(
             "start the server with"
@@ -33,14 +34,14 @@ def _provider(found: Any) -> SophonIdentityProvider:
 
 def load(app: "SophonLab") -> None:
     """Add the handlers of this part."""
-    _provider(app.server.identity_provider)
+    provider_of(app.server.identity_provider)
     options = {"message_key": app.message_key}
     app.handlers.append((r"/sophon/revalidate", RevalidateHandler, options))
 
 
 async def start(app: "SophonLab") -> None:
     """Begin with what runs beside requests."""
-    app.keep(_check_again_and_again(_provider(app.server.identity_provider)))
+    app.keep(_check_again_and_again(provider_of(app.server.identity_provider)))
 
 
 async def _check_again_and_again(provider: SophonIdentityProvider) -> None:

@@ -1,12 +1,15 @@
-"""The document protocol for those who watch: they hear everything and say who they are.
+"""The document protocol: what those who watch may send, and under which name people are seen.
 
 A message begins with its kind: 0 synchronises, 1 is awareness (who is where), 2 asks to save.
 Synchronising is asking for what one does not have (0) or sending what others do not have (1, 2).
+Each browser that has a document open is a client, with a number of its own, and says in its state
+whose it is. That is only a claim, so the lab writes it anew.
 See https://github.com/yjs/y-protocols/blob/master/PROTOCOL.md.
 """
 
 import json
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 from jupyterhub.singleuser.extension import JupyterHubUser
 from pycrdt import Decoder, Encoder, create_awareness_message
@@ -16,47 +19,29 @@ ASK, ANSWER, UPDATE = 0, 1, 2
 MAX_CLIENT, MAX_CLOCK = 2**53, 2**32
 MALFORMED = 1007
 """Close code for data that does not fit its type (RFC 6455, 7.4.1)."""
+NOT_THE_PROTOCOL = "This is not the protocol of documents."
+MOST_REFUSED = 20
+"""Names that one browser claims and are logged: the log is not filled by it."""
 
 
-class Watcher:
-    """What one watcher sends to one document, and what of it is let through."""
+class OwnState:
+    """What one browser says of itself in one room: passed on under the name of who it is.
 
-    def __init__(self, handler: Any, user: JupyterHubUser) -> None:
+    Clients also repeat what they hear of others; that goes no further, as all have heard it.
+    """
+
+    _owners: ClassVar[WeakKeyDictionary[Any, dict[int, str]]] = WeakKeyDictionary()
+    """User names by client, for each room: a number belongs to who has used it first."""
+
+    def __init__(self, handler: Any, user: JupyterHubUser, note: str = "") -> None:
         self._handler = handler
         self._user = user
-        self._take = handler.on_message
+        self._note = note
         self._client: int | None = None
+        self._refused: set[str] = set()
 
-    async def on_message(self, message: bytes | str) -> None:
-        """Pass what changes nothing; drop what would, as JupyterLab sends it unasked."""
-        try:
-            passed = self._check(message)
-        except Exception:
-            self._handler.close(MALFORMED, "This is not the protocol of documents.")
-            return
-        if passed is not None:
-            await self._take(passed)
-
-    def _check(self, message: bytes | str) -> bytes | None:
+    def pass_on(self, content: bytes) -> bytes | None:
         """The message as it may go on, or None; any exception when it is malformed."""
-        if not isinstance(message, bytes):
-            raise TypeError("a text")
-        kind = message[0]
-        if kind == SYNC:
-            if message[1] not in (ASK, ANSWER, UPDATE):
-                raise ValueError("no kind of synchronising")
-            if message[1] != ASK:
-                return None
-            _check_state_vector(_content(message[2:]))
-            return message
-        if kind == AWARENESS:
-            return self._own_state(_content(message[1:]))
-        if kind == RAW:
-            return None
-        raise ValueError("no kind of message")
-
-    def _own_state(self, content: bytes) -> bytes | None:
-        """The watcher's own state, under the watcher's own name; nobody else's."""
         decoder = Decoder(content)
         mine = None
         for _ in range(decoder.read_var_uint()):
@@ -75,20 +60,93 @@ class Watcher:
         return create_awareness_message(encoder.to_bytes())
 
     def _is_mine(self, client: int, state: Any) -> bool:
-        """Whether a state is this browser's own: clients also repeat what they hear of others."""
-        if self._client is not None:
-            return client == self._client
-        known = self._handler.room.awareness.states.get(client)
-        return _name(state) == self._user.username and (
-            known is None or _name(known) == self._user.username
-        )
+        room = self._handler.room
+        owners = self._owners.setdefault(room, {room.awareness.client_id: ""})
+        name, me = _name(state), self._user.username
+        owner = owners.get(client)
+        if self._client in (None, client) and owner in (None, me) and name in (None, me):
+            owners[client] = me
+            return True
+        if name not in (None, me, owner):
+            self._note_refused(name)
+        return client == self._client
+
+    def _note_refused(self, name: Any) -> None:
+        """Log, once for each name, that somebody claims to be somebody else."""
+        if len(self._refused) < MOST_REFUSED and str(name) not in self._refused:
+            self._refused.add(str(name))
+            me = self._user.username
+            self._handler.log.warning("%s claimed to be %r in a document", me, str(name)[:100])
 
     def _signed(self, state: Any) -> Any:
         if state is None:
             return None
         user = self._handler.identity_provider.identity_model(self._user)
-        user["display_name"] = f"{user['display_name']} (watching)"
-        return {**state, "user": user, "autosave": False}
+        user["display_name"] += self._note
+        return {**state, "user": user, **({"autosave": False} if self._note else {})}
+
+
+class Editor:
+    """What somebody who edits sends to one document: all of it, but under no other name."""
+
+    def __init__(self, handler: Any, user: JupyterHubUser) -> None:
+        self._handler = handler
+        self._take = handler.on_message
+        self._own = OwnState(handler, user)
+
+    async def on_message(self, message: bytes | str) -> None:
+        """Pass everything on, and who it is as it is known here."""
+        passed: bytes | str | None = message
+        if isinstance(message, bytes) and message[:1] == bytes([AWARENESS]):
+            try:
+                passed = self._own.pass_on(_content(message[1:]))
+            except Exception:
+                self._handler.close(MALFORMED, NOT_THE_PROTOCOL)
+                return
+        if passed is not None:
+            await self._take(passed)
+
+
+def vouch(handler: Any, user: JupyterHubUser) -> None:
+    """Have the socket of somebody who edits pass on no other name than theirs."""
+    handler.on_message = Editor(handler, user).on_message
+
+
+class Watcher:
+    """What one watcher sends to one document, and what of it is let through."""
+
+    def __init__(self, handler: Any, user: JupyterHubUser) -> None:
+        self._handler = handler
+        self._take = handler.on_message
+        self._own = OwnState(handler, user, " (watching)")
+
+    async def on_message(self, message: bytes | str) -> None:
+        """Pass what changes nothing; drop what would, as JupyterLab sends it unasked."""
+        try:
+            passed = self._check(message)
+        except Exception:
+            self._handler.close(MALFORMED, NOT_THE_PROTOCOL)
+            return
+        if passed is not None:
+            await self._take(passed)
+
+    def _check(self, message: bytes | str) -> bytes | None:
+        """The message as it may go on, or None; any exception when it is malformed."""
+        if not isinstance(message, bytes):
+            raise TypeError("a text")
+        kind = message[0]
+        if kind == SYNC:
+            if message[1] not in (ASK, ANSWER, UPDATE):
+                raise ValueError("no kind of synchronising")
+            if message[1] != ASK:
+                return None
+            _check_state_vector(_content(message[2:]))
+            return message
+        if kind == AWARENESS:
+            return self._own.pass_on(_content(message[1:]))
+        if kind == RAW:
+            return None
+        raise ValueError("no kind of message")
 
 
 def _name(state: Any) -> str | None:

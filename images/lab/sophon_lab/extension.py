@@ -6,9 +6,9 @@ from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
-from traitlets import Unicode
+from traitlets import Float, Int, Unicode
 
-from sophon_lab import access, kernels, saving
+from sophon_lab import access, history, kernels, mode, pulse, restoring, saving
 from sophon_lab.identity import SophonIdentityProvider
 
 __all__ = ["SophonIdentityProvider", "SophonLab"]
@@ -16,7 +16,7 @@ __all__ = ["SophonIdentityProvider", "SophonLab"]
 
 saving.install()  # the collaboration is loaded before what is below
 
-PARTS = (access, kernels, saving)
+PARTS = (access, mode, kernels, saving, history, restoring, pulse)
 """Modules with ``load(app)`` and ``async start(app)``; one that fails ends the server."""
 
 
@@ -29,6 +29,15 @@ class SophonLab(ExtensionApp):
         help="""Public key (Ed25519, as hex) of the hub's messages to labs. Without it the lab
         takes no messages.""",
     ).tag(config=True)
+
+    history_minutes = Float(
+        0.0,
+        help="""Minutes of change after which a version of a notebook is kept; 0 keeps none.""",
+    ).tag(config=True)
+
+    history_versions = Int(100, help="Versions of each notebook that are kept.").tag(config=True)
+
+    history_size = Int(200 * 1024**2, help="Bytes of all versions that are kept.").tag(config=True)
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -4,12 +4,15 @@ import asyncio
 import os
 from typing import Any
 
+from jupyter_server_ydoc.handlers import YDocWebSocketHandler
 from jupyterhub.singleuser.extension import JupyterHubIdentityProvider, JupyterHubUser
 from tornado.web import HTTPError
 from tornado.websocket import WebSocketHandler
 from traitlets import Instance, default
 
 from sophon_lab import watching
+from sophon_lab.activity import Activity
+from sophon_lab.documents import vouch
 from sophon_lab.rights import Rights, rights_of
 from sophon_lab.sockets import Sockets, Visit
 
@@ -22,6 +25,8 @@ class SophonIdentityProvider(JupyterHubIdentityProvider):
     """
 
     sockets = Instance(Sockets)
+
+    activity = Instance(Activity, ())
 
     @default("sockets")
     def _default_sockets(self) -> Sockets:
@@ -37,8 +42,12 @@ class SophonIdentityProvider(JupyterHubIdentityProvider):
             watching.refuse(handler)
         if rights is Rights.WATCH:
             watching.restrict(handler, user)
+        else:
+            if isinstance(handler, YDocWebSocketHandler):
+                vouch(handler, user)
+            self.activity.follow(handler)
         if isinstance(handler, WebSocketHandler):
-            self.sockets.add(handler, self._visit(handler), rights)
+            self.sockets.add(handler, self._visit(handler), user.username, rights)
         return user
 
     def page_config_hook(self, handler: Any, page_config: dict[str, Any]) -> dict[str, Any]:
@@ -46,6 +55,7 @@ class SophonIdentityProvider(JupyterHubIdentityProvider):
         page_config = super().page_config_hook(handler, page_config)
         if getattr(handler, "_sophon_rights", None) is Rights.WATCH:
             page_config["appName"] = "Watching - JupyterLab"
+            page_config["sophonWatching"] = "true"
             page_config["notebookStartsKernel"] = "false"
         return page_config
 

@@ -6,17 +6,17 @@ saves, forgets what is unsaved when it ends, and lets the file win over unsaved 
 
 import asyncio
 import errno
-from pathlib import Path
 from typing import Any
 
 from jupyter_server.utils import ensure_async
-from jupyter_server_ydoc.rooms import DocumentRoom
 from jupyter_server_ydoc.utils import LogLevel
 from pycrdt.store import YDocNotFound
 from tornado.web import HTTPError
 
-from sophon_lab.files import ChangedOnDisk, Stamp, expecting, free_name, sync_folder
+from sophon_lab.files import ChangedOnDisk, Stamp, expecting, sync_folder
+from sophon_lab.history import RoomHistory, edits_by
 from sophon_lab.merging import document_of, edit_to, fingerprint, is_lost
+from sophon_lab.room_files import RoomWithFile
 from sophon_lab.store import LabStore
 from sophon_lab.troubles import sentence
 
@@ -33,7 +33,7 @@ QUEUE_SECONDS = 2.0
 """Longest wait for messages that arrived before a save was asked for."""
 
 
-class LabRoom(DocumentRoom):
+class LabRoom(RoomWithFile):
     """Saves each edit within `LONGEST_DELAY`, and all of them before it ends."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -45,18 +45,14 @@ class LabRoom(DocumentRoom):
         self._stamp: Stamp | None = None
         self._mark = ""
         self._stored: bytes | None = None  # what the store has for sure, as a state vector
-        self._base: bytes | None = None  # the state whose content is on the disk
+        self.state_on_disk: bytes | None = None  # the state whose content is on the disk
+        self.history = RoomHistory(self)
         super().__init__(*arguments, **options)
 
     @property
     def is_saved(self) -> bool:
         """Whether all that is in the document is on the disk."""
         return self._edits == self._saved_edits
-
-    @property
-    def path(self) -> str:
-        """Where the document is in the lab's home, for messages."""
-        return str(self._document.path)
 
     # Opening --------------------------------------------------------------------------------------
 
@@ -93,6 +89,12 @@ class LabRoom(DocumentRoom):
             self.log.warning("%s gets back what was not saved before the lab ended", self.path)
             self._edits += 1
             self._begin_save()
+        await self.history.keep("open")
+
+    async def serve(self, channel: Any) -> None:
+        """Take the edits that come through a socket as those of whoever the hub says is there."""
+        with edits_by(channel.current_user):
+            await super().serve(channel)
 
     async def _load_store(self) -> bool:
         if self.ystore is None:
@@ -112,6 +114,7 @@ class LabRoom(DocumentRoom):
     def _on_document_change(self, target: str, event: Any) -> None:
         if target == "state":
             return
+        self.history.note_edit()
         now = asyncio.get_running_loop().time()
         if self.is_saved:
             self._edited_at = now
@@ -163,13 +166,15 @@ class LabRoom(DocumentRoom):
             self._save_at(asyncio.get_running_loop().time() + LONGEST_DELAY)
             raise
         self._emit(LogLevel.INFO, "save", "Content saved.")
+        await self.history.keep_when_due()
         if not self.is_saved and self._timer is None:
             self._save_at(asyncio.get_running_loop().time())
 
     async def _write_or_merge(self) -> None:
         for _ in range(ATTEMPTS):
             try:
-                await self._write()
+                with self.history.saving():
+                    await self._write()
             except ChangedOnDisk:
                 await self._merge()
                 if not self.is_saved:
@@ -181,7 +186,7 @@ class LabRoom(DocumentRoom):
         edits, state = self._edits, self.ydoc.get_update()
         async with self._file._lock:
             path = self._file.path
-            file = self._os_path(path)
+            file = self.file
             now = self._stamp_now()
             if now is not None and now != self._stamp:
                 raise ChangedOnDisk(path)
@@ -223,7 +228,7 @@ class LabRoom(DocumentRoom):
             self._stored = state
 
     def _note_saved(self, edits: int, state: bytes) -> None:
-        self._saved_edits, self._base = edits, state
+        self._saved_edits, self.state_on_disk = edits, state
         self._edited_at = asyncio.get_running_loop().time()
 
     async def flush(self) -> None:
@@ -244,6 +249,7 @@ class LabRoom(DocumentRoom):
         except Exception:
             self.log.exception("Cannot save %s before it is closed", self.path)
         self._forget_timer()
+        await self.history.keep("close")
         await super().stop()
 
     # Changes on the disk --------------------------------------------------------------------------
@@ -269,48 +275,25 @@ class LabRoom(DocumentRoom):
         mine = self.ydoc.get_update()
         self.log.info("%s was written by something else; taking it over", self.path)
         self._emit(LogLevel.INFO, "overwrite", "Out-of-band changes. Merging them.")
-        base = self._base or mine
-        edit, self._base = edit_to(base, content, self._file_type)
-        self.ydoc.apply_update(edit)
+        base = self.state_on_disk or mine
+        edit, self.state_on_disk = edit_to(base, content, self._file_type)
+        with edits_by(None):
+            self.ydoc.apply_update(edit)
         self._stamp, self._document.hash = stamp, digest
         self._mark = await asyncio.to_thread(fingerprint, content)
         self._remember(self._mark)
         if was_saved:
-            self._note_saved(self._edits, self._base)
+            self._note_saved(self._edits, self.state_on_disk)
             self._forget_timer()
         elif is_lost(base, mine, self.ydoc.get_update(), self._file_type):
-            await self._keep_aside(mine)
+            await self.keep_aside(mine)
 
-    async def _keep_aside(self, state: bytes) -> None:
+    async def keep_aside(self, state: bytes) -> None:
         """Put what cannot be merged into a file of its own, beside the other one."""
-        file = Path(self._os_path(self._file.path))
-        aside = free_name(file, "unsaved")
-        path = str(Path(self._file.path).with_name(aside.name))
-        content = await document_of(state, self._file_type).aget()
-        model = {"type": self._content_type, "format": self._file_format, "content": content}
-        await ensure_async(self._file._contents_manager.save(model, path))
+        path = await self._write_aside(state)
         self._emit(
             LogLevel.ERROR,
             None,
             f"{self.path} was rewritten by something else while it was edited here. What was"
             f" typed is in {path}.",
         )
-
-    # Files ----------------------------------------------------------------------------------------
-
-    @property
-    def _content_type(self) -> str:
-        known = {"directory", "file", "notebook"}
-        return self._file_type if self._file_type in known else "file"
-
-    def _os_path(self, path: str) -> str:
-        manager: Any = self._file._contents_manager
-        return str(manager._get_os_path(path))
-
-    def _stamp_now(self) -> Stamp | None:
-        return Stamp.of(self._os_path(self._file.path))
-
-    async def _digest(self) -> str:
-        manager = self._file._contents_manager
-        model = await ensure_async(manager.get(self._file.path, content=False, require_hash=True))
-        return str(model["hash"])

@@ -17,6 +17,7 @@ from jupyter_server_ydoc import app as collaboration
 from jupyter_server_ydoc import handlers
 
 from sophon_lab import files
+from sophon_lab.history import keep_before_end
 from sophon_lab.homes import take_home
 from sophon_lab.messages import MessageHandler
 from sophon_lab.rooms import LabRoom
@@ -73,6 +74,7 @@ async def flush(extension: Any) -> dict[str, str]:
     rooms = extension.ywebsocket_server.rooms.values()
     open_now = [room for room in rooms if isinstance(room, LabRoom)]
     ends = await asyncio.gather(*(room.flush() for room in open_now), return_exceptions=True)
+    await keep_before_end(open_now)
     return {
         room.path: str(end)
         for room, end in zip(open_now, ends, strict=True)

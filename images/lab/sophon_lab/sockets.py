@@ -31,6 +31,7 @@ class Visit:
 @dataclass(frozen=True)
 class _Opened:
     visit: Visit
+    username: str
     rights: Rights
 
 
@@ -41,13 +42,19 @@ class Sockets:
         self._log = log
         self._opened: WeakKeyDictionary[WebSocketHandler, _Opened] = WeakKeyDictionary()
 
-    def add(self, handler: WebSocketHandler, visit: Visit, rights: Rights) -> None:
-        """Remember a socket that is about to open, and what may be done with it."""
-        self._opened[handler] = _Opened(visit, rights)
+    def add(self, handler: WebSocketHandler, visit: Visit, username: str, rights: Rights) -> None:
+        """Remember a socket that is about to open, whose it is and what may be done with it."""
+        self._opened[handler] = _Opened(visit, username, rights)
 
     def visits(self) -> set[Visit]:
         """Everybody who has a socket open."""
         return {opened.visit for opened in self._opened.values()}
+
+    def people(self) -> set[str]:
+        """User names of everybody who has a socket open at this moment."""
+        return {
+            opened.username for handler, opened in self._opened.items() if _is_connected(handler)
+        }
 
     def close_unless(self, visit: Visit, rights: Rights) -> int:
         """Close somebody's sockets that were opened with other rights; gives how many.
@@ -68,6 +75,10 @@ class Sockets:
             except Exception:
                 self._log.exception("Cannot close a socket")
         return len(found)
+
+
+def _is_connected(handler: WebSocketHandler) -> bool:
+    return handler.ws_connection is not None and not handler.ws_connection.is_closing()
 
 
 def _silence(handler: Any) -> None:

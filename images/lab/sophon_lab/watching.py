@@ -21,7 +21,7 @@ PAGES = re.compile(
     r"/?|/logout|/favicon\.ico|/(?:static|files|custom|kernelspecs)/.*"
     r"|/lab(?:/(?!api/).*)?|/lab/api/(?:settings|workspaces|translations|themes|licenses|listings)(?:/.*)?"
     r"|/api/?|/api/(?:me|status|kernels|kernelspecs|sessions|terminals)"
-    r"|/api/contents(?:/.*)?|/api/config/[^/]*|/lsp/status"
+    r"|/api/contents(?:/.*)?|/api/config/[^/]*|/lsp/status|/sophon/mode"
 )
 """What a watcher reads, below the server's base URL."""
 RUNNING = ("/api/kernels", "/api/sessions", "/api/terminals")

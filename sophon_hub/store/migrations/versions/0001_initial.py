@@ -297,13 +297,21 @@ def upgrade() -> None:
         sa.Column("progress", sa.Integer(), nullable=False),
         sa.Column("message", sa.Text(), nullable=False),
         sa.Column("started_with", sa.JSON(), nullable=True),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_activity", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("busy", sa.Boolean(), nullable=False),
+        sa.Column("stops_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stop_reason", sa.Text(), nullable=False),
+        sa.Column("people", sa.JSON(), nullable=False),
         sa.Column("disk_bytes", sa.BigInteger(), nullable=True),
         sa.Column("trash_bytes", sa.BigInteger(), nullable=True),
         sa.Column("disk_measured_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("dataset_uids", sa.JSON(), nullable=False),
         sa.Column("clean_up", sa.Boolean(), nullable=False),
         sa.Column("filled_disk", sa.Boolean(), nullable=False),
+        sa.Column("started_by_id", sa.Integer(), nullable=True),
+        sa.Column("stopped_by_id", sa.Integer(), nullable=True),
         sa.Column("locked_by_id", sa.Integer(), nullable=True),
         sa.Column("lock_reason", sa.Text(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -315,6 +323,18 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(
             ["locked_by_id"], ["people.id"], name=op.f("fk_labs_locked_by_id"), ondelete="SET NULL"
+        ),
+        sa.ForeignKeyConstraint(
+            ["started_by_id"],
+            ["people.id"],
+            name=op.f("fk_labs_started_by_id"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(
+            ["stopped_by_id"],
+            ["people.id"],
+            name=op.f("fk_labs_stopped_by_id"),
+            ondelete="SET NULL",
         ),
         sa.ForeignKeyConstraint(
             ["project_id"],
@@ -355,7 +375,13 @@ def upgrade() -> None:
         sa.Column("progress", sa.Integer(), nullable=False),
         sa.Column("message", sa.Text(), nullable=False),
         sa.Column("started_with", sa.JSON(), nullable=True),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_activity", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("busy", sa.Boolean(), nullable=False),
+        sa.Column("stops_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stop_reason", sa.Text(), nullable=False),
+        sa.Column("people", sa.JSON(), nullable=False),
         sa.Column("disk_bytes", sa.BigInteger(), nullable=True),
         sa.Column("trash_bytes", sa.BigInteger(), nullable=True),
         sa.Column("disk_measured_at", sa.DateTime(timezone=True), nullable=True),
@@ -615,9 +641,57 @@ def upgrade() -> None:
         sa.UniqueConstraint("project_id", name=op.f("uq_materials_project_id")),
     )
 
+    op.create_table(
+        "history_tasks",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("lab_id", sa.Integer(), nullable=False),
+        sa.Column(
+            "verb",
+            sa.Enum(
+                "look",
+                "compare",
+                "restore",
+                name="historyverb",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("version", sa.String(length=40), nullable=False),
+        sa.Column("since", sa.String(length=40), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum(
+                "never",
+                "waiting",
+                "done",
+                "failed",
+                name="historystate",
+                native_enum=False,
+                create_constraint=True,
+                length=16,
+            ),
+            nullable=False,
+        ),
+        sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("result", sa.JSON(), nullable=True),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["lab_id"], ["labs.id"], name=op.f("fk_history_tasks_lab_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_history_tasks")),
+        sa.UniqueConstraint(
+            "lab_id", "verb", "version", "since", name=op.f("uq_history_tasks_lab_id")
+        ),
+    )
+
 
 def downgrade() -> None:
     """Bring the tables back to the revision before."""
+    op.drop_table("history_tasks")
     op.drop_table("materials")
     op.drop_index("ix_deliveries_person_id", "deliveries")
 

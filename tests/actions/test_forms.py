@@ -188,6 +188,7 @@ FIELDS: dict[type[Form], dict[str, str]] = {
         "source": "message",
         "visibility": "visibility",
     },
+    material_forms.MaterialChanges: {"for_visitors": "truth"},
     material_forms.MaterialSource: {
         "kind": "material kind",
         "lab": "word",
@@ -209,6 +210,7 @@ NEEDED: dict[type[Form], dict[str, Any]] = {
     forms.NewDataset: {"name": "A", "kind": "directory", "location": "/srv/a"},
     forms.Publication: {"name": "A", "folder": "a"},
     forms.MemberSettings: {"role": "member"},
+    material_forms.MaterialChanges: {"for_visitors": True},
     material_forms.MaterialSource: {"kind": "folder"},
     material_forms.DeliveryWish: {"on_start": True},
     material_forms.FreshCopy: {"path": "a"},

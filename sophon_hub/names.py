@@ -124,7 +124,7 @@ def project_of_account(username: str) -> str | None:
 
 
 def former_username(username: str, number: int) -> str:
-    """What person ``number`` is called on record without an account; the Hub allows no slash."""
+    """Name on the record of a person whose account is gone; the Hub allows no slash in names."""
     suffix = f"/{number}"
     return username[: MAX_USERNAME - len(suffix)] + suffix
 
@@ -202,10 +202,7 @@ def group_of_hub_group(hub_group: str) -> str | None:
 
 
 def lock_group(project_slug: str, lab_slug: str) -> str:
-    """Hub group of a locked lab: its collaboration account, and who has locked it.
-
-    No slug contains two hyphens in a row, so no two labs share one.
-    """
+    """Hub group of a locked lab; no slug has two hyphens in a row, so no two labs share one."""
     return f"sophon-{project_slug}--{lab_slug}-locked"
 
 

@@ -199,6 +199,7 @@ FIELDS: dict[type[Form], dict[str, str]] = {
     material_forms.DeliveryWish: {"on_start": "truth"},
     material_forms.FreshCopy: {"path": "inner path"},
     forms.LockReason: {"reason": "message"},
+    forms.VisitWish: {"project": "word or null"},
     forms.Confirmation: {"confirm": "word"},
     forms.InstanceChanges: {"name": "name", "description": "description"},
     forms.Nothing: {},
@@ -214,6 +215,7 @@ NEEDED: dict[type[Form], dict[str, Any]] = {
     material_forms.MaterialChanges: {"for_visitors": True},
     material_forms.DeliveryWish: {"on_start": True},
     material_forms.FreshCopy: {"path": "a"},
+    forms.VisitWish: {"project": "a"},
     forms.Confirmation: {"confirm": "a"},
 }
 

@@ -82,7 +82,9 @@ def ensure_owner(
 def _home_owner(client: APIClient, container: str) -> int | None:
     """Who owns the home: read from the header of an archive that nobody reads on."""
     url = f"{client.base_url}/v{client.api_version}/containers/{container}/archive"
-    with client.get(url, params={"path": f"{HOME}/."}, stream=True, timeout=60) as response:
+    plain = {"Accept-Encoding": "identity"}  # else the engine compresses it
+    where = {"path": f"{HOME}/."}
+    with client.get(url, params=where, headers=plain, stream=True, timeout=60) as response:
         header = response.raw.read(tarfile.BLOCKSIZE)
     try:
         return tarfile.TarInfo.frombuf(header, "utf-8", "replace").uid

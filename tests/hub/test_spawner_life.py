@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -72,6 +73,20 @@ def test_files_are_there_after_stop_and_start(lab: HubLab, docker: APIClient) ->
     lab.start()
 
     assert run_in(lab.container, "cat", "/home/jovyan/notes.txt") == (0, "kept\n")
+
+
+def test_a_home_that_is_its_owners_is_not_gone_through_again(
+    lab: HubLab, docker: APIClient
+) -> None:
+    lab.start()
+    lab.stop()
+    begin = time.time()
+    lab.start()
+
+    given = {"event": "create", "label": [f"org.sophon.uid={lab.uid}"]}
+    made = docker.events(since=begin, until=time.time(), filters=given, decode=True)
+    kinds = [event["Actor"]["Attributes"]["org.sophon.kind"] for event in made]
+    assert kinds == ["lab", "guard"]  # no helper that gives every file to its owner
 
 
 def test_the_home_of_a_lab_that_sophon_still_has_is_kept(lab: HubLab, docker: APIClient) -> None:

@@ -18,7 +18,8 @@ class TemporaryLab(Base):
     ``visit`` is the digest of the secret in the visitor's cookie: who has it owns the lab.
     ``image`` is the reference the lab was started with; other ones are not given away any more.
     ``keeper_id`` is who signed in and wants the files, while they are copied; ``kept_as`` the
-    folder they are, or were, copied to, ``keep_trouble`` why that did not work.
+    folder they are, or were, copied to, ``keep_trouble`` why that did not work. ``keep_lab_id``
+    is the lab that has this folder; None for the personal lab.
     ``wish_id`` is the project whose material the visitor wants in it, ``brought_as`` the folder
     that has it, ``bring_trouble`` why it is not there.
     """
@@ -35,6 +36,7 @@ class TemporaryLab(Base):
     last_activity: Mapped[datetime | None]
     keeper_id: Mapped[int | None] = mapped_column(ForeignKey("people.id", ondelete="SET NULL"))
     kept_as: Mapped[str] = mapped_column(String(100), default="")
+    keep_lab_id: Mapped[int | None] = mapped_column(ForeignKey("labs.id", ondelete="SET NULL"))
     keep_trouble: Mapped[str] = mapped_column(String(300), default="")
     wish_id: Mapped[int | None] = mapped_column(
         ForeignKey("research_projects.id", ondelete="SET NULL")

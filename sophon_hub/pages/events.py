@@ -172,6 +172,7 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "lab:history-look": lambda _: "looked at the history of the lab",
     "lab:history-compare": lambda detail: f"compared versions of {detail.get('path')}",
     "lab:history-restore": _restored,
+    "temporary:keep": lambda detail: f"kept the work of a visit in “{detail.get('folder')}” of",
     "lab:attach": lambda detail: f"gave the lab the dataset {detail.get('dataset')}",
     "lab:detach": lambda detail: f"took the dataset {detail.get('dataset')} from the lab",
     "dataset:create": lambda detail: f"added the dataset “{detail.get('name')}”",

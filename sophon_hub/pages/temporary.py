@@ -4,13 +4,16 @@ from tornado.web import HTTPError
 
 from sophon_hub.actions import keeping
 from sophon_hub.actions import temporary as actions
+from sophon_hub.actions.forms import NewProject
 from sophon_hub.actions.temporary import Turn
-from sophon_hub.errors import Forbidden, NotFound
+from sophon_hub.errors import Forbidden, Invalid, NotFound
 from sophon_hub.models import TemporaryLab
-from sophon_hub.pages.base import PageHandler, Values
+from sophon_hub.pages.base import FormState, PageHandler, Values
+from sophon_hub.pages.projects import groups_for_projects
 from sophon_hub.policy.actor import Actor
+from sophon_hub.policy.permissions import Permission, may
 from sophon_hub.settings import Sophon
-from sophon_hub.store import temporary
+from sophon_hub.store import labs, temporary
 from sophon_hub.store.engine import Session
 from sophon_hub.web import visiting, visitors
 
@@ -62,20 +65,29 @@ class TryPage(PageHandler):
             limits=_limits(settings),
         )
 
-    async def _show_visit(self, visit: str, *, enter: bool) -> None:
-        settings = self.portal.settings
+    async def _show_visit(
+        self, visit: str, *, enter: bool = False, form: FormState | None = None
+    ) -> None:
+        settings, shown = self.portal.settings, form or FormState()
 
         def work(session: Session, actor: Actor) -> Values:
             lab = temporary.find_lab_of_visit(session, visit)
             if lab is None:
                 raise NotFound
-            return {"signed_in": not actor.is_guest, **_visit(lab, settings)}
+            groups = [] if actor.is_guest else groups_for_projects(session, actor)
+            return {
+                "signed_in": not actor.is_guest,
+                "groups": groups,
+                "kept_in": _kept_in(session, actor, lab),
+                "form": shown,
+                **_visit(lab, settings),
+            }
 
         values = await self.read(work)
         if enter and values["brought_as"]:
             self.send_to(values["enter"], status=303)
         else:
-            await self.show("home/try.html", **values)
+            await self.show("home/try.html", shown.status, **values)
 
     async def _wait(self, visit: str) -> None:
         """Go in when it is this browser's turn; else show how many come before it."""
@@ -106,7 +118,13 @@ class TryPage(PageHandler):
 
     async def post(self) -> None:
         """Take a lab, keep what is in it, or leave it: whatever the button says."""
-        buttons = {"start": self._start, "keep": self._keep, "end": self._end}
+        buttons = {
+            "start": self._start,
+            "keep": self._keep,
+            "keep-again": self._keep_again,
+            "keep-project": self._keep_in_new_project,
+            "end": self._end,
+        }
         do = buttons.get(self.typed().get("action", ""))
         self._check_form()
         if do is None:
@@ -133,19 +151,38 @@ class TryPage(PageHandler):
         else:
             self.go_on("try")
 
-    async def _keep(self) -> None:
-        secret, settings = visitors.visit_secret(self), self.portal.settings
-        if secret is None:
-            raise NotFound
-        visit = temporary.visit_digest(secret)
-        await self.act(lambda session, actor: keeping.keep_work(session, actor, visit, settings))
-        self.go_on("try")
-
-    async def _end(self) -> None:
+    def _visit_digest(self) -> str:
         secret = visitors.visit_secret(self)
         if secret is None:
             raise NotFound
-        visit = temporary.visit_digest(secret)
+        return temporary.visit_digest(secret)
+
+    async def _keep(self) -> None:
+        visit, settings = self._visit_digest(), self.portal.settings
+        await self.act(lambda session, actor: keeping.keep_work(session, actor, visit, settings))
+        self.go_on("try")
+
+    async def _keep_again(self) -> None:
+        visit, settings = self._visit_digest(), self.portal.settings
+        await self.act(lambda session, actor: keeping.keep_again(session, actor, visit, settings))
+        self.go_on("try")
+
+    async def _keep_in_new_project(self) -> None:
+        visit, settings = self._visit_digest(), self.portal.settings
+        try:
+            form = self.form(NewProject)
+            await self.act(
+                lambda session, actor: keeping.keep_in_new_project(
+                    session, actor, visit, form, settings
+                )
+            )
+        except Invalid as error:
+            await self._show_visit(visit, form=FormState.refused(self.typed(), error))
+            return
+        self.go_on("try")
+
+    async def _end(self) -> None:
+        visit = self._visit_digest()
         await self.act(lambda session, actor: actions.leave_lab(session, actor, visit))
         visitors.forget_visit(self)
         self.say("The visit is over. The lab and everything in it is deleted.")
@@ -174,6 +211,15 @@ def _refresh(lab: TemporaryLab) -> int:
     if lab.is_filling:
         return FILLING_SECONDS
     return visiting.REFRESH_SECONDS if lab.keeper_id else 0
+
+
+def _kept_in(session: Session, actor: Actor, lab: TemporaryLab) -> Values | None:
+    """The lab of a project that has the files, as far as the actor may see it."""
+    found = labs.find_lab(session, actor, lab.keep_lab_id)
+    if found is None or found.deleted_at or not may(actor, Permission.LAB_OPEN, found):
+        return None
+    project = found.project
+    return {"lab": found.slug, "project": project.slug, "name": project.name}
 
 
 def _visit(lab: TemporaryLab, settings: Sophon) -> Values:

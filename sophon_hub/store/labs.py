@@ -53,6 +53,11 @@ def get_lab(session: Session, actor: Actor, project: str, slug: str) -> Lab:
     return lab
 
 
+def find_lab(session: Session, actor: Actor, number: int | None) -> Lab | None:
+    """The lab with this number, with project and group, if the actor may see it."""
+    return session.scalar(_labs(actor).where(Lab.id == number)) if number else None
+
+
 def lock(session: Session, lab: Lab) -> None:
     """Take the lab's row for this transaction and read it again, so that its state holds."""
     columns = [column.key for column in Lab.__mapper__.column_attrs]

@@ -8,7 +8,7 @@ from hashlib import sha256
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.orm import Session
 
-from sophon_hub.models import PersonalLab, TemporaryLab, TemporaryState, TemporaryVisit
+from sophon_hub.models import Lab, PersonalLab, TemporaryLab, TemporaryState, TemporaryVisit
 
 ABSENT = timedelta(seconds=45)
 """A browser that waits and was not seen for so long has gone away."""
@@ -87,12 +87,18 @@ def system_temporary_labs(session: Session) -> Sequence[TemporaryLab]:
     ).all()
 
 
-def system_keepers(session: Session) -> Sequence[tuple[TemporaryLab, PersonalLab | None]]:
-    """Labs whose files somebody wants, with that person's own lab."""
+def system_keepers(
+    session: Session,
+) -> Sequence[tuple[TemporaryLab, Lab | PersonalLab | None]]:
+    """Labs whose files somebody wants, with the lab that is to have them, if it is there."""
     own = PersonalLab.person_id == TemporaryLab.keeper_id
-    query = select(TemporaryLab, PersonalLab).outerjoin(PersonalLab, own)
-    rows = session.execute(query.where(TemporaryLab.keeper_id.is_not(None))).all()
-    return [(row[0], row[1]) for row in rows]
+    query = (
+        select(TemporaryLab, PersonalLab, Lab)
+        .outerjoin(PersonalLab, own)
+        .outerjoin(Lab, Lab.id == TemporaryLab.keep_lab_id)
+        .where(TemporaryLab.keeper_id.is_not(None))
+    )
+    return [(row[0], row[2] or row[1]) for row in session.execute(query).all()]
 
 
 def system_may_start(session: Session, username: str) -> bool:

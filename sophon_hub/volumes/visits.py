@@ -26,7 +26,7 @@ from sophon_hub.volumes.helper import (
 
 PYTHON = ("python3", "-I", "-S", "-c", Path(packing.__file__).read_text(encoding="utf-8"))
 PACKED = ".temporary-lab.tar"
-NO_HOME = "Your own lab has no home yet; start it once, then try again."
+NO_HOME = "The lab has no home yet; start it once, then try again."
 UNREADABLE = "The files of the temporary lab could not be read; try again."
 SENTENCES = (NO_HOME, UNREADABLE)
 """Troubles that are told to the visitor word for word."""

@@ -33,6 +33,7 @@ API_ROUTES = [
     ("api/v1/images", "sophon_hub.api.instance.ImagesAPI", "api-images"),
     ("api/v1/temporary", "sophon_hub.api.temporary.TemporaryAPI", "api-temporary"),
     ("api/v1/temporary/visit", "sophon_hub.api.temporary.VisitAPI", "api-temporary-visit"),
+    ("api/v1/temporary/visit/keep", "sophon_hub.api.temporary.KeepAPI", "api-temporary-keep"),
     ("api/v1/health", "sophon_hub.api.instance.HealthAPI", "api-health"),
     ("api/v1/metrics", "sophon_hub.api.metrics.MetricsAPI", "api-metrics"),
     ("api/v1/openapi.json", "sophon_hub.api.instance.OpenApiAPI", "api-openapi"),

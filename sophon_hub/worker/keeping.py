@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from sophon_hub.actions.keeping import note_kept
-from sophon_hub.models import LabState
+from sophon_hub.models import Lab, LabState, PersonalLab
 from sophon_hub.store import temporary
 from sophon_hub.store.engine import Session
 from sophon_hub.volumes import visits
@@ -16,8 +16,7 @@ from sophon_hub.worker.context import Context
 log = logging.getLogger("sophon.worker")
 
 DID_NOT_WORK = (
-    "The files were not copied. Look whether your own lab starts and has room for them, and try"
-    " again."
+    "The files were not copied. Look whether the lab starts and has room for them, and try again."
 )
 
 
@@ -33,10 +32,14 @@ class Wanted:
 def wanted(session: Session) -> list[Wanted]:
     """The copies that can be made now; homes of labs that just start may not be there yet."""
     return [
-        Wanted(lab.name, own.home_uid if own else None, lab.kept_as)
-        for lab, own in temporary.system_keepers(session)
-        if own is None or own.state is not LabState.STARTING
+        Wanted(lab.name, _home(target), lab.kept_as)
+        for lab, target in temporary.system_keepers(session)
+        if target is None or target.state is not LabState.STARTING
     ]
+
+
+def _home(lab: Lab | PersonalLab | None) -> str | None:
+    return lab.uid if isinstance(lab, Lab) else lab.home_uid if lab else None
 
 
 async def keep(context: Context, copy: Wanted) -> None:

@@ -603,7 +603,10 @@ CASES: dict[str, Case] = {
 }
 
 HELPERS = {
-    "keeping.keep_work",  # tests/actions/test_keeping.py
+    "keeping.keep",  # one of those below
+    "keeping.keep_again",  # tests/actions/test_keeping.py
+    "keeping.keep_in_new_project",  # made of four actions, each with its event
+    "keeping.keep_work",
     "keeping.note_kept",
     "personal.begin_start",  # a part of the actions that start one
     "labs.check_unlocked",

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from sophon_hub.actions import forms, material_forms
 from sophon_hub.actions.forms import Form
+from sophon_hub.actions.keeping import KeepWish
 from sophon_hub.errors import Invalid
 from sophon_hub.models import AccessMode, DatasetKind, MaterialKind, MemberRole, Visibility
 
@@ -55,6 +56,10 @@ WRONG_NUMBERS = ["1", "", True, False, [], {}, -1, 0, 10**400, float("nan"), flo
 # kind of field -> values that are refused, values that are taken with what becomes of them
 KINDS: dict[str, tuple[list[Any], list[tuple[Any, Any]]]] = {
     "name": ([*BAD_TEXT, *INVISIBLE, *LINE_BREAKS, "a" * 201], GOOD_TEXT),
+    "name or null": (
+        [value for value in [*BAD_TEXT, *INVISIBLE, "a" * 201] if value is not None],
+        [(None, None), *GOOD_TEXT],
+    ),
     "description": (
         [*BAD_TEXT, "a" * (64 * 1024 + 1), "ä" * (32 * 1024 + 1)],
         [
@@ -200,6 +205,7 @@ FIELDS: dict[type[Form], dict[str, str]] = {
     material_forms.FreshCopy: {"path": "inner path"},
     forms.LockReason: {"reason": "message"},
     forms.VisitWish: {"project": "word or null"},
+    KeepWish: {"group": "word or null", "name": "name or null", "again": "truth"},
     forms.Confirmation: {"confirm": "word"},
     forms.InstanceChanges: {"name": "name", "description": "description"},
     forms.Nothing: {},

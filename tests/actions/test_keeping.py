@@ -7,10 +7,20 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from sophon_hub import jobs
-from sophon_hub.actions.keeping import keep_work, note_kept
+from sophon_hub.actions.forms import NewProject
+from sophon_hub.actions.keeping import keep_again, keep_in_new_project, keep_work, note_kept
 from sophon_hub.actions.temporary import leave_lab
-from sophon_hub.errors import Conflict, NotFound, Unauthenticated
-from sophon_hub.models import Job, LabState, PersonalLab, TemporaryLab, TemporaryState
+from sophon_hub.clock import utcnow
+from sophon_hub.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from sophon_hub.models import (
+    Job,
+    Lab,
+    LabState,
+    PersonalLab,
+    ResearchProject,
+    TemporaryLab,
+    TemporaryState,
+)
 from sophon_hub.settings import Sophon
 from sophon_hub.store import temporary
 from sophon_hub.worker.keeping import Wanted, wanted
@@ -140,3 +150,105 @@ def test_while_files_are_copied_the_visit_does_not_end(
 def test_what_became_of_a_copy_of_a_lab_that_is_gone_is_no_matter(session: Session) -> None:
     note_kept(session, "tmp-gone", folder=FOLDER)
     assert session.get(TemporaryLab, "tmp-gone") is None
+
+
+# in a project
+
+
+def keep_in_project(
+    session: Session, cast: Cast, who: str = "grace", **fields: str
+) -> TemporaryLab:
+    form = NewProject(**({"group": cast.group.slug, "name": "What I tried"} | fields))
+    return keep_in_new_project(session, cast.actor(who), digest("me"), form, ON)
+
+
+def lab_of(session: Session, visited: TemporaryLab, **values: object) -> Lab:
+    lab = session.get(Lab, visited.keep_lab_id)
+    assert lab is not None
+    for name, value in values.items():
+        setattr(lab, name, value)
+    session.flush()
+    return lab
+
+
+def test_a_new_project_has_a_lab_that_is_started_and_gets_the_files(
+    session: Session, cast: Cast, visited: TemporaryLab
+) -> None:
+    keep_in_project(session, cast)
+    lab = lab_of(session, visited)
+    project = session.get(ResearchProject, lab.project_id)
+    assert project is not None
+    assert (project.slug, project.group_id, lab.slug) == ("what-i-tried", cast.group.id, "lab")
+    assert lab.state is LabState.STARTING
+    assert wanted(session) == []
+    lab_of(session, visited, state=LabState.RUNNING)
+    assert wanted(session) == [Wanted(visited.name, lab.uid, visited.kept_as)]
+    assert actions(session)[-4:] == ["project:create", "lab:create", "lab:start", "temporary:keep"]
+    event = events(session)[-1]
+    assert (event.subject, event.actor) == ("what-i-tried/lab", "grace")
+
+
+def test_a_project_that_cannot_be_made_is_refused_and_nothing_is_kept(
+    session: Session, cast: Cast, visited: TemporaryLab
+) -> None:
+    with pytest.raises(Forbidden):
+        keep_in_project(session, cast, "alan")
+    with pytest.raises(Invalid):
+        keep_in_project(session, cast, group="unheard-of")
+    with pytest.raises(NotFound):
+        keep_in_new_project(
+            session,
+            cast.actor("grace"),
+            digest("you"),
+            NewProject(group=cast.group.slug, name="x"),
+            ON,
+        )
+    with pytest.raises(Unauthenticated):
+        keep_in_new_project(
+            session, GUEST, digest("me"), NewProject(group=cast.group.slug, name="x"), ON
+        )
+    assert (visited.keeper_id, visited.keep_lab_id, wanted(session)) == (None, None, [])
+
+
+def test_what_is_kept_again_goes_where_the_rest_is(
+    session: Session, cast: Cast, visited: TemporaryLab
+) -> None:
+    keep_in_project(session, cast)
+    lab = lab_of(session, visited, state=LabState.STOPPED)
+    note_kept(session, visited.name, folder=FOLDER)
+    keep_again(session, cast.actor("grace"), digest("me"), ON)
+    assert wanted(session) == [Wanted(visited.name, lab.uid, visited.kept_as)]
+    note_kept(session, visited.name, folder=FOLDER)
+
+    keep(session, cast)
+    assert visited.keep_lab_id is None
+    note_kept(session, visited.name, folder=FOLDER)
+    keep_again(session, cast.actor("grace"), digest("me"), ON)
+    assert visited.keep_lab_id is None
+
+
+def test_a_lab_that_is_gone_locked_full_or_not_ones_own_gets_nothing_again(
+    session: Session, cast: Cast, visited: TemporaryLab
+) -> None:
+    def again(who: str = "grace", settings: Sophon = ON) -> None:
+        keep_again(session, cast.actor(who), digest("me"), settings)
+
+    keep_in_project(session, cast)
+    note_kept(session, visited.name, folder=FOLDER)
+    lab = lab_of(session, visited, state=LabState.STOPPED, disk_bytes=2 * 1024**3)
+    with pytest.raises(Forbidden):
+        again("alan")
+    with pytest.raises(Conflict, match="take more than"):
+        again(settings=Sophon(temporary_labs=True, home_hard_quota="1G"))
+    lab_of(session, visited, locked_by=cast.people["ada"])
+    with pytest.raises(Forbidden, match="locked"):
+        again()
+    lab_of(session, visited, locked_by=None, deleted_at=utcnow())
+    with pytest.raises(Conflict, match="is gone"):
+        again()
+    project = session.get(ResearchProject, lab.project_id)
+    assert project is not None
+    lab.deleted_at, project.deleted_at = None, utcnow()
+    with pytest.raises(Conflict, match="is gone"):
+        again()
+    assert visited.keeper_id is None

@@ -125,3 +125,25 @@ def test_what_cannot_be_read_is_said_and_nothing_half_is_left(visit: Visit):
     assert (code, said) == (1, "")
     assert run_in(visit.container(), "rm", "-f", f"{HOME}/zzz") == (0, "")
     keep(visit)
+
+
+def test_the_files_are_in_the_lab_of_a_new_project_byte_for_byte(visit: Visit, docker: APIClient):
+    portal = TRY.removesuffix("try")
+    made = visit.browser.submit(
+        f"{portal}groups/new", name="Keepers", visibility="private", access="manual"
+    )
+    assert made.status_code == 303, made.text
+
+    answer = visit.browser.submit(TRY, action="keep-project", group="keepers", name="Kept")
+
+    assert answer.status_code == 303, answer.text
+    said = wait_for(
+        lambda: re.search(
+            r"are in the folder “([^”]+)” of\s+the lab of the project",
+            visit.browser.page(TRY).text,
+        ),
+        "the files to be copied",
+    )
+    labels = [f"org.sophon.namespace={visit.hub.namespace}", "org.sophon.project=kept"]
+    (container,) = docker.containers(filters={"label": labels})
+    assert files(container["Id"], f"{HOME}/{said[1]}") == files(visit.container())

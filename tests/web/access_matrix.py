@@ -125,6 +125,7 @@ MATRIX: dict[str, Case] = {
     # not offered by this hub; tests/web/test_trials.py has the rest
     "GET /temporary/visit": everywhere((404, 404, 404, 404, 404, 404)),
     "POST /temporary/visit": everywhere((404, 404, 404, 404, 404, 404), body={"project": None}),
+    "POST /temporary/visit/keep": everywhere((404, 404, 404, 404, 404, 404)),
     "DELETE /temporary/visit": everywhere((404, 404, 404, 404, 404, 404)),
     "GET /health": everywhere(       (200, 200, 200, 200, 200, 200)),
     "GET /metrics": everywhere(      (401, 403, 403, 403, 403, 200)),

@@ -457,8 +457,8 @@ class Keeper:
     async def look(self) -> Answer:
         return await self.client.get("try")
 
-    async def press(self, action: str = "keep") -> Answer:
-        return await send(self.client, "try", action=action)
+    async def press(self, action: str = "keep", **fields: str) -> Answer:
+        return await send(self.client, "try", action=action, **fields)
 
     def becomes(self, **what: str) -> None:
         """What the worker writes down."""
@@ -520,3 +520,42 @@ async def test_who_is_signed_in_and_has_no_visit_keeps_nothing(offering: Site):
     assert (await send(client, "try", action="keep")).status == 404
     client.headers["Cookie"] += f"; sophon-visit={'b' * 43}"
     assert (await send(client, "try", action="keep")).status == 404
+
+
+async def test_work_is_kept_in_a_new_project_whose_lab_the_page_leads_to(offering: Site):
+    keeper = await Keeper.arrive(offering)
+    group = "barbaras"
+    await offering.client("barbara").post("api/v1/groups", {"name": group})
+    page = await keeper.look()
+    assert "keep-project" in doors(page)
+
+    answer = await keeper.press("keep-project", group=group, name="What I tried")
+
+    assert answer.status == 303
+    assert "of the lab of the project What I tried" in told(await keeper.look())
+    assert (await keeper.press("keep-project", group=group, name="Twice")).status == 409
+    keeper.becomes(folder="From a temporary lab X")
+    page = await keeper.look()
+    assert "“From a temporary lab X” of the lab of the project What I tried" in told(page)
+    link = soup_of(page).select_one("main a[href*=what-i-tried]")
+    assert link is not None
+    assert (await keeper.client.get(str(link["href"]).removeprefix(PREFIX))).status == 200
+    assert {"keep", "keep-again", "keep-project"} <= doors(page)
+    assert (await keeper.press("keep-again")).status == 303
+
+
+async def test_a_project_that_cannot_be_made_is_said_at_its_field_and_the_visit_is_there(
+    offering: Site,
+):
+    keeper = await Keeper.arrive(offering)
+    assert "Create a group first" in told(await keeper.look())
+    await offering.client("barbara").post("api/v1/groups", {"name": "barbaras"})
+
+    answer = await keeper.press("keep-project", group="barbaras", name=" ")
+
+    assert answer.status == 422
+    shown = soup_of(answer)
+    assert shown.select_one("#name-error") is not None
+    assert shown.select_one("details[open]") is not None
+    assert {"keep", "end"} <= doors(answer)
+    assert (await keeper.press("keep-project", group="nothing", name="x")).status == 422

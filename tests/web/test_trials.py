@@ -6,6 +6,7 @@ from urllib.robotparser import RobotFileParser
 import pytest
 from sqlalchemy import select
 
+from sophon_hub.actions.keeping import note_kept
 from sophon_hub.actions.temporary import note_brought
 from sophon_hub.models import Material, ResearchProject, TemporaryLab, TemporaryState, Visibility
 from tests import make
@@ -347,3 +348,28 @@ async def test_crawlers_are_asked_to_leave_labs_and_what_gives_them_alone(site: 
         assert not rules.can_fetch("anybot", path), path
     for path in (PREFIX, f"{PREFIX}projects/optics", f"{PREFIX}lessons"):
         assert rules.can_fetch("anybot", path), path
+
+
+async def test_a_script_keeps_the_work_of_a_visit_in_a_new_project(tried: Site):
+    visitor = Visitor(tried)
+    await call(visitor, "POST", {"project": None})
+    grace = tried.client("grace")
+    grace.headers["Cookie"] = f"sophon-visit={visitor.jar['sophon-visit']}"
+
+    async def keep(**wish: object) -> Answer:
+        return await grace.post(f"{VISIT}/keep", wish)
+
+    assert (await visitor.client().post(f"{VISIT}/keep", {})).status == 401
+    assert (await keep(group="public")).wrong_fields == {"name"}
+    assert (await keep(name="Kept")).wrong_fields == {"group"}
+    assert (await keep(group="unheard-of", name="Kept")).wrong_fields == {"group"}
+    began = await keep(group="public", name="Kept")
+    assert (began.status, began.json["keeping"]) == (202, True)
+    assert began.json["kept_as"].startswith("From a temporary lab ")
+    assert (await keep()).status == 409
+    with tried.rows() as session:
+        note_kept(session, began.json["url"].split("/")[-2], folder="x")
+    shown = (await grace.get(VISIT)).json
+    assert (shown["keeping"], shown["kept_as"], shown["keep_message"]) == (False, "x", "")
+    assert (await keep(again=True)).status == 202
+    assert (await grace.get("api/v1/projects/kept/labs/lab")).json["state"] == "starting"

@@ -501,6 +501,7 @@ def upgrade() -> None:
         sa.Column("last_activity", sa.DateTime(timezone=True), nullable=True),
         sa.Column("keeper_id", sa.Integer(), nullable=True),
         sa.Column("kept_as", sa.String(length=100), nullable=False),
+        sa.Column("keep_lab_id", sa.Integer(), nullable=True),
         sa.Column("keep_trouble", sa.String(length=300), nullable=False),
         sa.Column("wish_id", sa.Integer(), nullable=True),
         sa.Column("brought_as", sa.String(length=100), nullable=False),
@@ -509,6 +510,12 @@ def upgrade() -> None:
             ["keeper_id"],
             ["people.id"],
             name=op.f("fk_temporary_labs_keeper_id"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(
+            ["keep_lab_id"],
+            ["labs.id"],
+            name=op.f("fk_temporary_labs_keep_lab_id"),
             ondelete="SET NULL",
         ),
         sa.ForeignKeyConstraint(

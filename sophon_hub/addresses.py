@@ -95,6 +95,11 @@ class Addresses:
         return self.server_origin(name) + self.base_url + names.temporary_path(name)
 
     @property
+    def visits(self) -> str:
+        """Address of the page of visitors, as it is reached from a temporary lab."""
+        return f"{self.origin if self.domain else ''}{self.base_url}services/sophon/try"
+
+    @property
     def all_servers(self) -> str:
         """What matches the origin of every server, for a Content-Security-Policy; else empty."""
         return self.origin.replace("://", "://*.") if self.domain else ""

@@ -62,7 +62,22 @@ class RunningLab:
 
 
 async def find_running(session: aiohttp.ClientSession, settings: Sophon) -> list[RunningLab]:
-    """The labs that run, and the personal labs; no temporary ones.
+    """The labs that run, and the personal labs; no temporary ones."""
+    found = (_running_lab(route) for route in await _routes(session, settings))
+    return [lab for lab in found if lab is not None]
+
+
+async def find_temporary(session: aiohttp.ClientSession, settings: Sophon) -> list[RunningLab]:
+    """The temporary labs that run."""
+    return [
+        RunningLab(route["user"], "", route["target"], names.personal_root(route["user"]))
+        for route in await _routes(session, settings)
+        if names.is_temporary(route["user"])
+    ]
+
+
+async def _routes(session: aiohttp.ClientSession, settings: Sophon) -> list[dict[str, Any]]:
+    """The routes to servers of users.
 
     The proxy is asked, and what people use to reach labs is left out: that may need a
     certificate, or names that only they can resolve.
@@ -72,8 +87,7 @@ async def find_running(session: aiohttp.ClientSession, settings: Sophon) -> list
     async with session.get(url, headers={"Authorization": f"token {token}"}) as answer:
         answer.raise_for_status()
         routes = (await answer.json()).values()
-    found = (_running_lab(route) for route in routes if route.get("user"))
-    return [lab for lab in found if lab is not None]
+    return [route for route in routes if route.get("user")]
 
 
 def _running_lab(route: Any) -> RunningLab | None:

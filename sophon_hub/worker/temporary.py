@@ -22,7 +22,7 @@ from sophon_hub.store.engine import Session
 from sophon_hub.store.trials import Wish, system_wishes
 from sophon_hub.volumes import visits
 from sophon_hub.volumes.helper import VolumeTrouble
-from sophon_hub.worker import keeping, trials
+from sophon_hub.worker import countdown, keeping, trials
 from sophon_hub.worker.context import Context
 
 log = logging.getLogger("sophon.worker")
@@ -211,6 +211,7 @@ class TemporaryPool:
                 outdated=outdated,
             )
         )
+        await countdown.tell_visits(self._context)
         known = await self._context.read(_states)
         for name in (await hub.group_members(names.TEMPORARY_GROUP) or set()) - set(known):
             if name not in self._ends:

@@ -361,6 +361,33 @@ def image_of(visit: Visit, docker: APIClient) -> str:
     return str(docker.inspect_container(visit.container())["Image"])
 
 
+def test_jupyterlab_is_told_when_the_visit_ends_by_nobody_but_the_hub(
+    hub: VisitedHub, visit: Visit
+):
+    ends = f"{visit.path}sophon/visit"
+
+    def told() -> dict[str, Any]:
+        found: dict[str, Any] = visit.browser.page(ends).json()
+        return found
+
+    wait_for(lambda: told()["ends_in"], "the lab to be told")
+    found = told()
+    assert 0 < found["idle_ends_in"] <= found["ends_in"] <= 4 * 3600
+    assert found["keep_url"] == TRY
+
+    token = {"X-XSRFToken": visit.browser.cookies.get("_xsrf", path=visit.path) or ""}
+    answer = visit.browser.post(
+        f"{hub.url}{visit.path}sophon/visit-ends",
+        json={"ends_in": 1e9, "idle_ends_in": 1e9, "keep_url": "https://evil.example"},
+        headers=token,
+        timeout=PATIENCE,
+    )
+    assert answer.status_code == 403
+    assert told()["keep_url"] == TRY
+    stranger = requests.get(f"{hub.url}{ends}", allow_redirects=False, timeout=PATIENCE)
+    assert stranger.status_code in (302, 403)
+
+
 def test_an_image_made_anew_reaches_the_next_visitor_and_visits_go_on(
     hub: VisitedHub, docker: APIClient
 ):

@@ -1,5 +1,7 @@
 """Code that takes more memory than the lab has ends its own kernel, and people are told why."""
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -27,6 +29,8 @@ def test_a_kernel_that_uses_up_the_memory_is_ended_and_nothing_else_is(
         jupyterlab.run_cell(page, 0)
         expect(jupyterlab.output(page, 0)).to_contain_text(" 1000")
         before = jupyterlab.output(page, 0).inner_text()
+        used = page.locator("#sophon-resources")
+        expect(used).to_have_text(re.compile(r"Memory \d+ MB of 400 MB · CPU \d\.\d of \d"))
 
         jupyterlab.replace_cell(page, 0, "hog = [bytearray(10**7) for _ in range(1000)]")
         jupyterlab.run_cell(page, 0)

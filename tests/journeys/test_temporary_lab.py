@@ -87,6 +87,11 @@ def test_a_visitor_works_in_a_lab_and_the_next_one_gets_another(
     type_in_cell(page, 0, "6 * 7")
     run_cell(page, 0)
     expect(cells(page).first).to_contain_text("42", timeout=LAB_READY)
+    countdown = page.locator("#sophon-visit")
+    expect(countdown).to_contain_text("Temporary lab: deleted in 4:00 h", timeout=LAB_READY)
+    expect(countdown.get_by_role("link", name="Keep my work")).to_have_attribute(
+        "href", re.compile("/services/sophon/try$")
+    )
     keep_picture(page, "jupyterlab")
 
     other = second.new_page()

@@ -8,7 +8,18 @@ from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from traitlets import Float, Int, Unicode
 
-from sophon_lab import access, history, kernels, memory, mode, pulse, restoring, saving
+from sophon_lab import (
+    access,
+    history,
+    kernels,
+    memory,
+    mode,
+    pulse,
+    resources,
+    restoring,
+    saving,
+    visit,
+)
 from sophon_lab.identity import SophonIdentityProvider
 
 __all__ = ["SophonIdentityProvider", "SophonLab"]
@@ -16,7 +27,7 @@ __all__ = ["SophonIdentityProvider", "SophonLab"]
 
 saving.install()  # the collaboration is loaded before what is below
 
-PARTS = (access, mode, kernels, saving, history, restoring, pulse, memory)
+PARTS = (access, mode, kernels, saving, history, restoring, pulse, memory, resources, visit)
 """Modules with ``load(app)`` and ``async start(app)``; one that fails ends the server."""
 
 

@@ -124,7 +124,7 @@ def test_students_sign_on_work_together_and_sign_out_of_everything(
         join(grace, group)
         grace.goto(project_page)
         assert enter_lab(grace, "Open") == lab
-        jupyterlab.enter(grace, lab, notebook)
+        jupyterlab.enter(grace, f"{lab}/lab", notebook)
         sees_text_and_name(grace, ada, "  # by Grace", "grace")
         sees_text_and_name(ada, grace, " and Ada", "ada")
         jupyterlab.replace_cell(grace, 0, "7 * 7")

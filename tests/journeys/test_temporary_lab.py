@@ -29,6 +29,7 @@ SETTINGS = {
     "SOPHON_TEMPORARY_POOL": "1",
     "SOPHON_TEMPORARY_CAPACITY": "1",
     "SOPHON_TEMPORARY_CPU_LIMIT": "2",
+    "SOPHON_TEMPORARY_CLAIMS": "100",  # all visitors have one address
 }
 NOTEBOOK = {
     "cells": [

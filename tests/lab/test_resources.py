@@ -56,9 +56,18 @@ def test_control_groups_of_version_1(tmp_path: Path, clock: Clock) -> None:
 def test_what_is_not_known_is_not_made_up(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("MEM_LIMIT")
+    monkeypatch.setenv("MEM_LIMIT", "")
     monkeypatch.setenv("CPU_LIMIT", "")
     seen = Resources(tmp_path)
     clock.now += 2
 
     assert set(seen.now().values()) == {None}
+
+
+def test_outside_a_container_nothing_is_known(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "memory.current").write_text("500\n")
+    monkeypatch.delenv("MEM_LIMIT")
+
+    assert set(Resources(tmp_path).now().values()) == {None}

@@ -36,6 +36,8 @@ class Resources:
 
     def now(self) -> dict[str, float | None]:
         """Bytes and cores, used and allowed; None for what is not known."""
+        if "MEM_LIMIT" not in os.environ:  # the whole machine's would be taken for the lab's
+            return dict.fromkeys(("memory", "memory_limit", "cpu", "cpu_limit"))
         return {
             "memory": self._memory(),
             "memory_limit": _number(os.environ.get("MEM_LIMIT", "")),
@@ -102,9 +104,8 @@ class ResourcesHandler(APIHandler):
 
 
 def load(app: "SophonLab") -> None:
-    """Add the handler of this part where there is a container to speak of."""
-    if "MEM_LIMIT" in os.environ:
-        app.handlers.append((r"/sophon/resources", ResourcesHandler, {"resources": Resources()}))
+    """Add the handler of this part."""
+    app.handlers.append((r"/sophon/resources", ResourcesHandler, {"resources": Resources()}))
 
 
 async def start(app: "SophonLab") -> None:

@@ -56,10 +56,11 @@ it has nothing to be built.
         {},
         settings,
       );
-      if (answer.ok) {
-        show(await answer.json());
+      const used = answer.ok ? await answer.json() : null;
+      if (used && used.memory !== null) {
+        show(used);
       }
-      return answer.status !== 404;
+      return !used || used.memory !== null;
     };
 
     const askAgain = async () => {

@@ -36,7 +36,7 @@ it has nothing to be built.
     const widget = new Widget();
     widget.id = "sophon-resources";
     widget.node.title = TITLE;
-    widget.node.style.padding = "0 0.5rem";
+    widget.addClass("jp-StatusBar-TextItem"); // JupyterLab's own, for texts that stand beside others
     let isShown = false;
 
     const show = (used) => {

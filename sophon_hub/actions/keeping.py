@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from sophon_hub import audit, clock
 from sophon_hub.actions.forms import Form, LabStart, NewLab, NewProject
-from sophon_hub.actions.labs import check_unlocked, create_lab, start_lab
+from sophon_hub.actions.labs import create_lab, start_lab
 from sophon_hub.actions.personal import begin_start
 from sophon_hub.actions.projects import create_project
 from sophon_hub.actions.temporary import offered
@@ -97,8 +97,8 @@ def keep_again(session: Session, actor: Actor, visit: str, settings: Sophon) -> 
     """Have the files copied once more into the lab that has those of the last time.
 
     Raises:
-        Unauthenticated, NotFound, Conflict: as `keep_work`; or that lab is gone, or locked.
-        Forbidden: not by this person.
+        Unauthenticated, NotFound, Conflict: as `keep_work`; or that lab is gone.
+        Forbidden: not by this person, or somebody else has locked it.
     """
     temporary_lab = _visited(session, actor, visit, settings)
     if temporary_lab.keep_lab_id is None:
@@ -107,7 +107,6 @@ def keep_again(session: Session, actor: Actor, visit: str, settings: Sophon) -> 
     if lab is None or lab.deleted_at or lab.project.deleted_at:
         raise Conflict(GONE)
     require(actor, Permission.LAB_OPEN, lab)
-    check_unlocked(actor, lab)
     _check_room(lab, settings)
     return _begin(session, actor, temporary_lab, lab)
 

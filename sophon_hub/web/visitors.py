@@ -50,9 +50,10 @@ class ClaimBuckets:
         left = min(float(size), left + (now - since) * rate)
         if left < 1:
             wait = int((1 - left) / rate) + 1
+            minutes = -(-wait // 60)
             raise TooMany(
                 "From your address too many temporary labs were asked for; try again in"
-                f" {-(-wait // 60)} minutes, or sign in.",
+                f" {minutes} minute{'s' if minutes > 1 else ''}, or sign in.",
                 retry_after=wait,
             )
         self._buckets[key] = (left - 1, now)

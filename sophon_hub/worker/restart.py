@@ -7,18 +7,21 @@ and what was left running in a terminal. A restart ends those, too.
 from sqlalchemy.orm import Session
 
 from sophon_hub import audit, jobs
+from sophon_hub.clock import utcnow
 from sophon_hub.models import LabState
 from sophon_hub.store import labs as store
 from sophon_hub.worker import labs
 from sophon_hub.worker.context import SYSTEM, Context
 
-MESSAGE = "Restarting, since somebody lost the right to work in it"
+REASON = "somebody lost the right to work in it"
+MESSAGE = f"Restarting, since {REASON}"
 
 
 def enqueue(session: Session, group: str) -> None:
     """Have those running labs of a research group (slug) restarted that are set to do so."""
     for lab in store.system_to_restart(session, group):
         lab.state, lab.message = LabState.STOPPING, MESSAGE
+        lab.stopped_at, lab.stopped_by_id, lab.stop_reason = utcnow(), None, REASON
         audit.record(session, SYSTEM, "lab:restart", lab)
         jobs.enqueue(session, "restart_lab", f"lab:{lab.id}", lab_id=lab.id)
 
@@ -29,8 +32,12 @@ async def restart_lab(context: Context, lab_id: int) -> None:
 
     def begin(session: Session) -> None:
         lab = store.system_lab(session, lab_id)
-        if lab is not None and lab.state is LabState.STOPPED and lab.deleted_at is None:
+        if lab is None or lab.state is not LabState.STOPPED:
+            return
+        if lab.deleted_at is None and lab.project.deleted_at is None:
             lab.state, lab.progress, lab.message = LabState.STARTING, 0, MESSAGE
+            lab.started_at, lab.started_by_id = utcnow(), None
+            lab.stopped_at, lab.stop_reason = None, ""
             lab.started_with = lab.launch_settings()
 
     await context.write(begin)

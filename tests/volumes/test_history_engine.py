@@ -1,6 +1,5 @@
 """Versions of notebooks in homes, listed, compared and restored at a real engine."""
 
-import contextlib
 import json
 import os
 import secrets
@@ -17,19 +16,13 @@ from sophon_hub.settings import Sophon
 from sophon_hub.volumes import history
 from sophon_hub.volumes.helper import VolumeTrouble
 from tests.editing import notebook, sources_in
-from tests.engine import docker_client, remove_namespace
+from tests.engine import remove_namespace
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.docker]
 
 LAB_IMAGE = os.environ.get("SOPHON_TEST_IMAGE", "sophon-hub/lab:latest")
 PATH = "work/thesis.ipynb"
-
-
-@pytest.fixture(scope="module")
-def docker() -> Iterator[APIClient]:
-    with contextlib.closing(docker_client()) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Course material at a real engine: made into versions, and brought into homes."""
 
-import contextlib
 import os
 import secrets
 import subprocess
@@ -17,19 +16,13 @@ from sophon_hub.settings import Sophon
 from sophon_hub.store.materials import DeliverySpec
 from sophon_hub.volumes import material
 from sophon_hub.volumes.helper import VolumeTrouble
-from tests.engine import docker_client, remove_namespace
+from tests.engine import remove_namespace
 
 pytestmark = [pytest.mark.docker]
 
 LAB_IMAGE = os.environ.get("SOPHON_TEST_IMAGE", "sophon-hub/lab:latest")
 PROJECT = 7
 DAY = "2026-11-22"
-
-
-@pytest.fixture(scope="module")
-def docker() -> Iterator[APIClient]:
-    with contextlib.closing(docker_client()) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """What visitors try, at a real engine: from a version of material into the memory of a lab."""
 
-import contextlib
 import secrets
 from collections.abc import Iterator
 
@@ -11,7 +10,7 @@ from sophon_hub import names
 from sophon_hub.settings import Sophon
 from sophon_hub.volumes import material, trials
 from sophon_hub.volumes.helper import HOME, VolumeTrouble
-from tests.engine import docker_client, remove_namespace
+from tests.engine import remove_namespace
 from tests.volumes.test_material_engine import LAB_IMAGE, Home
 
 pytestmark = [pytest.mark.docker]
@@ -24,12 +23,6 @@ MAKE = (
     " && chmod 755 course/run.sh && touch course/nothing && echo key > secret"
 )
 LIST = 'cd {} && find . -type f | sort | while read -r f; do sha256sum "$f"; stat -c %A "$f"; done'
-
-
-@pytest.fixture(scope="module")
-def docker() -> Iterator[APIClient]:
-    with contextlib.closing(docker_client()) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")

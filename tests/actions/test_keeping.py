@@ -7,8 +7,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from sophon_hub import jobs
+from sophon_hub.actions import keeping
 from sophon_hub.actions.forms import NewProject
-from sophon_hub.actions.keeping import keep_again, keep_in_new_project, keep_work, note_kept
+from sophon_hub.actions.keeping import (
+    KeepWish,
+    keep_again,
+    keep_in_new_project,
+    keep_work,
+    note_kept,
+)
 from sophon_hub.actions.temporary import leave_lab
 from sophon_hub.clock import utcnow
 from sophon_hub.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
@@ -252,3 +259,30 @@ def test_a_lab_that_is_gone_locked_full_or_not_ones_own_gets_nothing_again(
     with pytest.raises(Conflict, match="is gone"):
         again()
     assert visited.keeper_id is None
+
+
+# what was wished
+
+
+def test_a_wish_says_where_the_files_go(
+    session: Session, cast: Cast, visited: TemporaryLab
+) -> None:
+    def kept(wish: KeepWish) -> str:
+        keeping.keep(session, cast.actor("grace"), digest("me"), wish, ON)
+        note_kept(session, visited.name, folder=FOLDER)
+        return events(session)[-1].subject
+
+    assert kept(KeepWish()) == "grace"
+    assert kept(KeepWish(group=cast.group.slug, name="Kept")) == "kept/lab"
+    lab_of(session, visited, state=LabState.STOPPED)
+    assert kept(KeepWish(again=True)) == "kept/lab"
+
+
+@pytest.mark.parametrize(("half", "missing"), [({"group": "x"}, "name"), ({"name": "x"}, "group")])
+def test_half_a_project_is_refused_at_the_field_that_is_missing(
+    session: Session, cast: Cast, visited: TemporaryLab, half: dict[str, str], missing: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        keeping.keep(session, cast.actor("grace"), digest("me"), KeepWish(**half), ON)
+    assert [error.field for error in refused.value.errors] == [missing]
+    assert (visited.keeper_id, visited.keep_lab_id) == (None, None)

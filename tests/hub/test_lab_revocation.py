@@ -1,17 +1,22 @@
 """Who loses access to a lab loses the open sockets too, and nobody else notices anything."""
 
+import contextlib
 import json
+import os
 import secrets
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 from hub_harness import PATIENCE, HubLab, HubProcess
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import InvalidHandshake, InvalidStatus
 from websockets.uri import parse_uri
 
 from sophon_hub import names
@@ -176,6 +181,38 @@ def test_nobody_is_cut_off_while_the_hub_is_away(
         assert is_alive(events)
     hub.start()
     lab.stop()
+
+
+def pid_of_kernel(number: str) -> int:
+    """The process whose command names the kernel; labs run on this machine here."""
+    for command in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has just ended
+            if f"kernel-{number}.json".encode() in command.read_bytes():
+                return int(command.parent.name)
+    raise AssertionError(f"no process of kernel {number}")
+
+
+def test_a_socket_that_was_about_to_open_is_ended_too(
+    lab: HubLab, name: str, ada: Visitor, grace: Visitor
+) -> None:
+    """Here it waits for a kernel that does not answer; the lab says so right before."""
+    number = grace.expect("POST", "/api/kernels", json={"name": "python3"})["id"]
+    pid = pid_of_kernel(number)
+    waits = "No session ID specified"
+    before = lab.hub.log().count(waits)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with ThreadPoolExecutor() as executor:
+            opening = executor.submit(ada.socket, f"/api/kernels/{number}/channels")
+            wait_for(lambda: lab.hub.log().count(waits) > before, "the lab to wait for the kernel")
+
+            remove(lab, name)
+            tell(lab)
+
+            assert isinstance(opening.exception(AT_ONCE), InvalidHandshake)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert is_alive(grace.socket(f"/api/kernels/{number}/channels"))
 
 
 class Stubborn:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 import secrets
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+import served_routes
 from hub_harness import PATIENCE, HubLab, HubProcess
 from pycrdt import Encoder, create_sync_message, create_update_message
 from websockets.exceptions import InvalidStatus
@@ -277,82 +277,27 @@ def test_while_a_lab_is_locked_all_but_who_locked_it_only_watch(
         hear(hers, "# unlocked")
 
 
-OTHERS = re.compile(r"/logout|robots|favicon|^/\.\*/\$$|^\(\.\*\)\$$")
-"""Ends the test; has no files; sends on to where there is no slash; says that nothing is there."""
-
-ROUTES = """
-from jupyter_server.serverapp import ServerApp
-app = ServerApp.instance()
-app.initialize(["--allow-root"], new_httpserver=False)
-waiting = [app.web_app.default_router, app.web_app.wildcard_router]
-while waiting:
-    for rule in waiting.pop().rules:
-        if hasattr(rule.target, "rules"):
-            waiting.append(rule.target)
-        if hasattr(rule.matcher, "regex"):
-            print("route", rule.matcher.regex.pattern)
-"""
-
-
-def sample(pattern: str, known: dict[str, str]) -> str:
-    """An address that the route serves, with names of what is really there."""
-    pattern = pattern.removesuffix("$")
-    for group, value in known.items():
-        if re.search(group, pattern):
-            pattern = re.sub(group, lambda _, value=value: value, pattern)
-    return re.sub(r"/\?$", "", pattern.replace("/.*/", "/x/").replace(".*", "x")) or "/"
-
-
 def test_no_route_of_the_image_lets_a_watcher_change_anything(
     lab: HubLab, ada: Visitor, hers: Copy, watcher: Visitor, tmp_path: Path
 ) -> None:
     environment = {"HOME": str(tmp_path), "PATH": str(Path(sys.executable).parent)}
     told = subprocess.run(
-        [sys.executable, "-c", ROUTES], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", served_routes.TELL],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
-    patterns = {line.removeprefix("route ") for line in told.splitlines() if "route " in line}
+    patterns = served_routes.patterns(told)
     assert len(patterns) > 60
-    session = {"path": NOTEBOOK, "type": "notebook", "name": "", "kernel": {"name": "python3"}}
-    made = ada.expect("POST", "/api/sessions", json=session)
-    room = ada.room().partition("?")[0].removeprefix("/api/collaboration/room/")
-    known = {
-        r"\(\?P<path>\(\?:.*?/\?\)\)": f"/{NOTEBOOK}",
-        r"\(\?P<kernel_id>[^)]*\)": made["kernel"]["id"],
-        r"\(\?P<session_id>[^)]*\)": made["id"],
-        r"(?<=terminals/)\(\\w\+\)|(?<=websocket/)\(\\w\+\)": ada.expect("POST", "/api/terminals")[
-            "name"
-        ],
-        r"\(\?P<action>[^)]*\)": "restart",
-        r"\(\?P<mode>.*": "lab",
-        r"\(\?P<format>[^)]*\)": "html",
-        r"(?<=fork/)\(\.\*\)|(?<=timeline/)\(\.\*\)": room,
-        r"(?<=undo_redo/)\(\.\*\)": f"{room}?action=undo&steps=1&forkRoom=x",
-        r"/\?\(\.\*\)": f"/{NOTEBOOK}",
-        r"\(\.\*\)": NOTEBOOK,
-        r"\([^)]*\)": "sample",
-    }
-    paths = {pattern: sample(pattern, known) for pattern in patterns if not OTHERS.search(pattern)}
-    for pattern, path in paths.items():
-        assert re.fullmatch(pattern, path.partition("?")[0]), (pattern, path)
+    made, known = served_routes.what_is_there(ada)
     home = lab.hub.data_dir / "homes" / lab.uid
     mark = f"# {secrets.token_hex(4)}"
     hers.write(mark)
     wait_for(lambda: mark in on_disk(lab), "Ada's words to be saved")
     source, before = hers.source, contents(home)
 
-    done = {
-        f"{method} {path}": watcher.request(method, path, json={}).status_code
-        for path in sorted(paths.values())
-        for method in ("POST", "PUT", "PATCH", "DELETE", "GET")
-    }
-
-    reads = {"GET"} | {"PUT /api/collaboration/session"}
-    written = {
-        one: status
-        for one, status in done.items()
-        if status not in (403, 404, 405) and not one.startswith(tuple(reads))
-    }
-    assert written == {}
+    assert served_routes.taken(watcher, served_routes.paths(patterns, known)) == {}
     assert contents(home) == before
     assert hers.source == source
     assert is_alive(hers.socket)

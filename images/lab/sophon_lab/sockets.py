@@ -1,4 +1,8 @@
-"""The open WebSockets of everybody in the lab, and shutting those of whoever has to go."""
+"""The open WebSockets of everybody in the lab, and shutting those of whoever has to go.
+
+Handlers of `jupyter-server-proxy` are WebSockets and pages alike: what a page of theirs streams is
+shut, too.
+"""
 
 import logging
 from dataclasses import dataclass
@@ -71,7 +75,7 @@ class Sockets:
             del self._opened[handler]
             try:
                 _silence(handler)
-                handler.close(code, REASONS[rights])
+                _close(handler, code, REASONS[rights])
             except Exception:
                 self._log.exception("Cannot close a socket")
         return len(found)
@@ -79,6 +83,17 @@ class Sockets:
 
 def _is_connected(handler: WebSocketHandler) -> bool:
     return handler.ws_connection is not None and not handler.ws_connection.is_closing()
+
+
+def _close(handler: Any, code: int, reason: str) -> None:
+    """Say goodbye on a socket; end the connection of what is none, or not open yet."""
+    if handler.ws_connection is not None:
+        handler.close(code, reason)
+    elif not handler._finished:  # after that the connection may serve somebody else's request
+        connection = handler.request.connection
+        if handler._headers_written:
+            connection.finish()  # proxies do not pass on that a stream breaks off
+        connection.stream.close()
 
 
 def _silence(handler: Any) -> None:

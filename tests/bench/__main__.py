@@ -25,6 +25,7 @@ from tests.bench import (
     lab_start,
     machine,
     memory,
+    package,
     personal_labs,
     portal,
     revocation,
@@ -47,6 +48,7 @@ MEASUREMENTS: dict[str, Callable[[Report], None]] = {
     "temporary": temporary.measure,
     "memory": memory.measure,
     "keystrokes": keystrokes.measure,
+    "package": package.measure,
     "apache": apache.measure,
 }
 

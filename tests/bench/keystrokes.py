@@ -22,8 +22,10 @@ from tests.journeys.jupyterlab import cells, enter
 from tests.journeys.site import Site
 from tests.waiting import wait_for
 
-EDITORS = (OWNER, *(f"editor{number}" for number in range(2, 11)))
+TEN, TWENTY = 10, 20
+EDITORS = (OWNER, *(f"editor{number}" for number in range(2, TWENTY + 1)))
 KEYS = 60
+LONG = 180
 PAUSE_MS = 150
 OTHERS_PAUSE_MS = 400
 NOTEBOOK = "measured.ipynb"
@@ -62,7 +64,7 @@ NOTE_LETTERS = """(content, letter) => {
 def measure(report: Report) -> None:
     """Two editors; ten of whom eight have no browser; ten browsers."""
     with ExitStack() as stack:
-        site = stack.enter_context(_site_with_editors())
+        site = stack.enter_context(site_with_editors({}))
         report.say("starting a hub and a lab")
         site.start()
         lab = _started_lab(site)
@@ -70,20 +72,20 @@ def measure(report: Report) -> None:
         pages = [stack.enter_context(site.browser_of(browser, name)) for name in EDITORS[:2]]
         writer, reader = pages
         enter(writer, f"{lab.url}/lab")
-        _write_notebook(writer, lab)
+        write_notebook(writer, lab)
         for page in pages:
             enter(page, f"{lab.url}/lab", NOTEBOOK)
-        report.add("2_editors", "ms", _type_and_read(writer, reader), TARGET)
-        with typing(_typists(site, lab)):
-            report.add("10_editors", "ms", _type_and_read(writer, reader), TARGET)
+        report.add("2_editors", "ms", type_and_read(writer, reader), TARGET)
+        with typing(typists(site, lab, TEN)):
+            report.add("10_editors", "ms", type_and_read(writer, reader), TARGET)
         typed = [text.count(OTHERS_LETTER) for text in cells(reader).all_inner_texts()[2:]]
         assert min(typed) >= KEYS * PAUSE_MS / OTHERS_PAUSE_MS / 2, typed
-        for name in EDITORS[2:]:
+        for name in EDITORS[2:TEN]:
             page = stack.enter_context(site.browser_of(browser, name))
             enter(page, f"{lab.url}/lab", NOTEBOOK)
             pages.append(page)
             report.say(f"{len(pages)} browsers")
-        report.add("10_browsers.one_types", "ms", _type_and_read(writer, reader))
+        report.add("10_browsers.one_types", "ms", type_and_read(writer, reader))
         report.note(f"Chromium {browser.version}; all contexts are in one browser process")
     report.note(
         "10_editors: two browsers, and eight clients that send and take the same messages but"
@@ -97,56 +99,66 @@ def _started_lab(site: Site) -> Lab:
     """A running lab of a group that all editors belong to."""
     owner = site.api(OWNER)
     (lab,) = make_labs(owner, 1)
-    for name in EDITORS[1:]:
-        site.api(name).expect(200, "POST", "groups/measured/join", json={})
+    join(site)
     owner.start(lab.path)
     return lab
 
 
-def _typists(site: Site, lab: Lab) -> list[Typist]:
-    """The editors without a browser, each at a cell of their own."""
+def join(site: Site) -> None:
+    """All editors become members of the group."""
+    for name in EDITORS[1:]:
+        site.api(name).expect(200, "POST", "groups/measured/join", json={})
+
+
+def typists(
+    site: Site, lab: Lab, editors: int, pause: float = OTHERS_PAUSE_MS / 1000
+) -> list[Typist]:
+    """All but the first two of so many editors, who have no browser.
+
+    Ten have a cell each; more share these, so that a browser shows as much.
+    """
     return [
         Typist.sit_down(
             Door(site, name),
             lab,
             NOTEBOOK,
-            cell=number,
+            cell=2 + (number - 2) % (TEN - 2),
             letter=OTHERS_LETTER,
-            pause=OTHERS_PAUSE_MS / 1000,
+            pause=pause,
         )
-        for number, name in enumerate(EDITORS[2:], start=2)
+        for number, name in enumerate(EDITORS[2:editors], start=2)
     ]
 
 
-def _type_and_read(writer: Page, reader: Page) -> list[float]:
+def type_and_read(writer: Page, reader: Page, keys: int = KEYS) -> list[float]:
     """Milliseconds of each key, from one page to the other, in the first cell."""
     cells(reader).first.locator(".cm-content").evaluate(NOTE_LETTERS, LETTER)
     cells(writer).first.locator(".cm-content").click()
     writer.evaluate(NOTE_KEYS, LETTER)
-    for _ in range(KEYS):
+    for _ in range(keys):
         writer.keyboard.press(LETTER)
         writer.wait_for_timeout(PAUSE_MS)
-    wait_for(lambda: reader.evaluate("window.seen.length") == KEYS, "all keys to arrive")
+    wait_for(lambda: reader.evaluate("window.seen.length") == keys, "all keys to arrive", LONG)
     pressed, seen = writer.evaluate("window.pressed"), reader.evaluate("window.seen")
     return [there - here for here, there in zip(pressed, seen, strict=True)]
 
 
 @contextmanager
-def _site_with_editors() -> Iterator[Site]:
-    """A hub with an account for each editor."""
+def site_with_editors(environment: dict[str, str]) -> Iterator[Site]:
+    """A hub with an account for each editor, to be started."""
     passwords = {name: secrets.token_urlsafe(12) for name in EDITORS}
     with tempfile.TemporaryDirectory(prefix="sophon-bench-") as directory:
         accounts = Path(directory) / "accounts.json"
         accounts.touch(mode=0o600)
         rows = [{"username": name, "password": word} for name, word in passwords.items()]
         accounts.write_text(json.dumps(rows))
-        with prepared_site({"SOPHON_ACCOUNTS_FILE": str(accounts)}) as site:
+        with prepared_site({**environment, "SOPHON_ACCOUNTS_FILE": str(accounts)}) as site:
             site.passwords = passwords
             yield site
 
 
-def _write_notebook(page: Page, lab: Lab) -> None:
-    """A notebook with an empty cell for each editor."""
+def write_notebook(page: Page, lab: Lab) -> None:
+    """A notebook with an empty cell for each of ten editors."""
     empty: dict[str, Any] = {
         "cell_type": "code",
         "metadata": {},
@@ -156,7 +168,7 @@ def _write_notebook(page: Page, lab: Lab) -> None:
     }
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook = {
-        "cells": [{**empty, "id": f"cell-{number}"} for number in range(len(EDITORS))],
+        "cells": [{**empty, "id": f"cell-{number}"} for number in range(TEN)],
         "metadata": {"kernelspec": kernel},
         "nbformat": 4,
         "nbformat_minor": 5,

@@ -65,6 +65,16 @@ def stop_personal(session: Session, actor: Actor) -> tuple[PersonalLab, bool]:
     return lab, True
 
 
+def keep_personal(session: Session, actor: Actor) -> PersonalLab:
+    """Let one's running lab go on that would be stopped unused: this counts as work."""
+    lab = store.lock_own(session, actor)
+    if lab.state is not LabState.RUNNING:
+        raise Conflict("Your lab is not running; start it.")
+    lab.last_activity, lab.stops_at = clock.utcnow(), None
+    audit.record(session, actor, "personal:keep", lab)
+    return lab
+
+
 def empty_trash(session: Session, actor: Actor) -> PersonalLab:
     """Have the trash in the home of one's personal lab emptied, whether it runs or not."""
     lab = store.lock_own(session, actor)

@@ -136,6 +136,20 @@ class LabStopAPI(LabHandler):
         self.answer(answer, 202 if begun else 200)
 
 
+class LabKeepAPI(LabHandler):
+    """Going on although nobody works in it."""
+
+    @operation({200: objects.Lab})
+    async def post(self, project: str, slug: str) -> None:
+        """Keep it running that would be stopped unused, as if somebody worked now; members."""
+
+        def work(session: Session, actor: Actor) -> Json:
+            lab = labs.get_lab(session, actor, project, slug)
+            return self.show(session, actor, actions.keep_lab(session, actor, lab))
+
+        self.answer(await self.act(work))
+
+
 class LabOpenAPI(LabHandler):
     """Entering."""
 

@@ -77,6 +77,21 @@ class OwnLabStopAPI(OwnLabHandler):
         self.answer(answer, 202 if begun else 200)
 
 
+class OwnLabKeepAPI(OwnLabHandler):
+    """Going on although nobody works in it."""
+
+    @operation({200: OwnLab})
+    async def post(self) -> None:
+        """Keep it running that would be stopped unused, as if one worked now."""
+        self.answer(
+            await self.act(
+                lambda session, actor: self.show(
+                    session, actor, actions.keep_personal(session, actor)
+                )
+            )
+        )
+
+
 class OwnLabEmptyTrashAPI(OwnLabHandler):
     """The trash in the home."""
 

@@ -160,6 +160,7 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "lab:edit": _changes,
     "lab:start": lambda _: "started the lab",
     "lab:stop": lambda _: "stopped the lab",
+    "lab:keep": lambda _: "kept the lab running",
     "lab:halt": lambda detail: f"stopped the lab{_reason(detail)}",
     "lab:restart": lambda _: "restarted the lab, since somebody lost the right to work in it",
     "lab:empty-trash": lambda _: "emptied the trash of the lab",
@@ -212,8 +213,7 @@ _WAYS = {"api": "through the API", "cli": "on the command line", "system": "by t
 
 def sentence(action: str, detail: Detail) -> str:
     """What was done, to follow the name of who did it."""
-    write = _SENTENCES.get(action)
-    if write:
+    if write := _SENTENCES.get(action):
         return write(detail)
     noun, _, verb = action.partition(":")
     return f"did “{verb.replace('-', ' ')}” to the {noun}"

@@ -9,7 +9,7 @@ from sophon_hub.pages.base import FormState, PageHandler, Values
 from sophon_hub.pages.events import notices
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import require_person
-from sophon_hub.store import datasets, groups, labs, people, projects, waiting
+from sophon_hub.store import datasets, groups, labs, people, personal, projects, waiting
 from sophon_hub.store.engine import Session
 from sophon_hub.store.instance import get_instance
 from sophon_hub.store.paging import Paging
@@ -45,6 +45,7 @@ class HomePage(PageHandler):
                 "projects": [present.project(item, actor) for item in page.items],
                 "total": page.total,
                 "notices": notices(session, actor),
+                "own_lab": present.personal_lab(personal.find_own(session, actor), actor, settings),
                 "labs": [
                     {**present.lab(lab, actor, settings), "project_name": lab.project.name}
                     for lab in labs.list_active_labs(session, actor)
@@ -56,7 +57,7 @@ class HomePage(PageHandler):
             await self.show_read("home/welcome.html", guest)
         else:
             values = await self.read(person)
-            values["mark"] = self.mark_of(values["labs"])
+            values["mark"] = self.mark_of([values["labs"], values["own_lab"]])
             if not self.is_unchanged(values["mark"]):
                 await self.show("home/overview.html", **values)
 

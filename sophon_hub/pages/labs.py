@@ -84,10 +84,11 @@ class LabPage(LabBase):
         await self.show_lab("labs/show.html", project, slug)
 
     async def post(self, project: str, slug: str) -> None:
-        """Press a button: start, stop, open, lock, unlock, restore."""
+        """Press a button: start, stop, keep, open, lock, unlock, restore."""
         verbs = {
             "start": self._start,
             "stop": self._stop,
+            "keep": self._keep,
             "empty-trash": self._empty_trash,
             "open": self._open,
             "lock": self._lock,
@@ -127,6 +128,13 @@ class LabPage(LabBase):
         self.form(Nothing)
         await self._do(project, slug, actions.stop_lab)
         self.go_on("projects", project, "labs", slug)
+
+    async def _keep(self, project: str, slug: str) -> None:
+        self.form(Nothing)
+        await self._do(project, slug, actions.keep_lab)
+        lists = {"home": (), "project": ("projects", project)}
+        here = ("projects", project, "labs", slug)
+        self.go_on(*lists.get(self.one_argument("back"), here))
 
     async def _open(self, project: str, slug: str) -> None:
         self.form(Nothing)

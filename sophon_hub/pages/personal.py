@@ -52,10 +52,11 @@ class OwnLabPage(OwnLabBase):
         await self.show_own("personal/show.html")
 
     async def post(self) -> None:
-        """Press a button: start, stop, open, empty the trash, choose the image."""
+        """Press a button: start, stop, keep, open, empty the trash, choose the image."""
         verbs = {
             "start": self._start,
             "stop": self._stop,
+            "keep": self._keep,
             "open": self._open,
             "empty-trash": self._empty_trash,
             "edit": self._edit,
@@ -79,6 +80,11 @@ class OwnLabPage(OwnLabBase):
         self.form(Nothing)
         await self.act(actions.stop_personal)
         self.go_on("lab")
+
+    async def _keep(self) -> None:
+        self.form(Nothing)
+        await self.act(actions.keep_personal)
+        self.go_on(*(() if self.one_argument("back") == "home" else ("lab",)))
 
     async def _open(self) -> None:
         self.form(Nothing)

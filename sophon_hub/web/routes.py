@@ -21,6 +21,7 @@ API_ROUTES = [
     (_MY_LAB, "sophon_hub.api.personal.OwnLabAPI", "api-my-lab"),
     (f"{_MY_LAB}/start", "sophon_hub.api.personal.OwnLabStartAPI", "api-my-lab-start"),
     (f"{_MY_LAB}/stop", "sophon_hub.api.personal.OwnLabStopAPI", "api-my-lab-stop"),
+    (f"{_MY_LAB}/keep", "sophon_hub.api.personal.OwnLabKeepAPI", "api-my-lab-keep"),
     (f"{_MY_LAB}/progress", "sophon_hub.api.personal.OwnLabProgressAPI", "api-my-lab-progress"),
     (
         f"{_MY_LAB}/empty-trash",
@@ -81,6 +82,7 @@ API_ROUTES = [
     (f"{_LAB}/start", "sophon_hub.api.labs.LabStartAPI", "api-lab-start"),
     (f"{_LAB}/empty-trash", "sophon_hub.api.labs.LabEmptyTrashAPI", "api-lab-empty-trash"),
     (f"{_LAB}/stop", "sophon_hub.api.labs.LabStopAPI", "api-lab-stop"),
+    (f"{_LAB}/keep", "sophon_hub.api.labs.LabKeepAPI", "api-lab-keep"),
     (f"{_LAB}/progress", "sophon_hub.api.labs.LabProgressAPI", "api-lab-progress"),
     (f"{_LAB}/open", "sophon_hub.api.labs.LabOpenAPI", "api-lab-open"),
     (f"{_LAB}/lock", "sophon_hub.api.labs.LabLockAPI", "api-lab-lock"),

@@ -72,7 +72,7 @@ def write_down(session: Session, news: Collection[News]) -> None:
             continue
         for name, value in one.values.items():
             setattr(lab, name, value)
-        if one.halt:
+        if one.halt and lab.stops_at is not None:  # else somebody has just kept it
             session.flush()
             halt.unused(session, one.kind, one.number, one.halt)
 

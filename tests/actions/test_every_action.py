@@ -44,6 +44,7 @@ from sophon_hub.actions.labs import (
     create_lab,
     delete_lab,
     edit_lab,
+    keep_lab,
     lock_lab,
     open_lab,
     restore_lab,
@@ -63,6 +64,7 @@ from sophon_hub.actions.members import (
 from sophon_hub.actions.personal import (
     edit_personal,
     empty_trash,
+    keep_personal,
     start_personal,
     stop_personal,
 )
@@ -328,6 +330,13 @@ CASES: dict[str, Case] = {
         "lens/running",
         ("stop_lab running",),
     ),
+    "labs.keep_lab": Case(
+        "grace",
+        "alan",
+        lambda s, a: keep_lab(s, a, stage.lab(s, "running")),
+        "lab:keep",
+        "lens/running",
+    ),
     "labs.open_lab": Case(
         "grace",
         "barbara",
@@ -545,6 +554,13 @@ CASES: dict[str, Case] = {
         "personal:stop",
         "alan",
         ("stop_personal alan",),
+    ),
+    "personal.keep_personal": Case(
+        "alan",
+        "guest",
+        keep_personal,
+        "personal:keep",
+        "alan",
     ),
     "personal.empty_trash": Case(
         "grace",
@@ -794,7 +810,7 @@ def test_an_action_that_is_rolled_back_changes_nothing(hub: Engine, case: Case) 
 def test_an_administrator_may_do_what_is_not_about_themselves(hub: Engine, case: Case) -> None:
     """And a guest may do nothing at all."""
     about_oneself = {"group:leave", "group:ask", "request:withdraw", "lab:unlock"}
-    about_oneself |= {"personal:detach"}
+    about_oneself |= {"personal:detach", "personal:keep"}
 
     def by(name: str) -> None:
         transact(hub, lambda session: case.do(session, actor(session, name)))

@@ -1,16 +1,19 @@
 """Creating, editing, starting, stopping, opening and locking labs."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import delete
 
+from sophon_hub import clock
 from sophon_hub.actions.forms import LabChanges, LabStart, LockReason, NewLab
 from sophon_hub.actions.labs import (
     create_lab,
     delete_lab,
     edit_lab,
     empty_trash,
+    keep_lab,
     lock_lab,
     open_lab,
     restore_lab,
@@ -238,6 +241,24 @@ def test_stopping_stops_what_runs_and_is_harmless_otherwise(
     assert actions(cast.session) == ["lab:stop"] * len(wanted)
 
 
+@pytest.mark.parametrize("state", LabState)
+def test_a_running_lab_is_kept_as_if_somebody_worked_in_it(
+    cast: Cast, lab: Lab, state: LabState
+) -> None:
+    before = clock.utcnow() - timedelta(hours=2)
+    lab.state, lab.last_activity, lab.stops_at = state, before, clock.utcnow()
+    planned = lab.stops_at
+    if state is LabState.RUNNING:
+        keep_lab(cast.session, cast.actor("grace"), lab)
+        assert lab.stops_at is None
+        assert lab.last_activity > before + timedelta(hours=1)
+        assert actions(cast.session) == ["lab:keep"]
+    else:
+        with pytest.raises(Conflict, match="not running"):
+            keep_lab(cast.session, cast.actor("grace"), lab)
+        assert (lab.last_activity, lab.stops_at) == (before, planned)
+
+
 def test_starting_and_stopping_in_a_row_are_done_in_a_row(cast: Cast, lab: Lab) -> None:
     start_lab(cast.session, cast.actor("grace"), lab, LabStart(), SETTINGS)
     stop_lab(cast.session, cast.actor("grace"), lab)
@@ -286,6 +307,7 @@ def test_a_locked_lab_is_left_alone_by_everybody_but_who_locked_it(
         lambda: empty_trash(session, actor, lab),
         lambda: start_lab(session, actor, lab, LabStart(), SETTINGS),
         lambda: stop_lab(session, actor, lab),
+        lambda: keep_lab(session, actor, lab),
         lambda: lock(cast, lab, name, "mine"),
     ):
         with pytest.raises(Conflict, match="locked by Grace: exam until noon"):

@@ -4,8 +4,14 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from sophon_hub import clock
 from sophon_hub.actions.forms import LabStart, PersonalChanges
-from sophon_hub.actions.personal import edit_personal, start_personal, stop_personal
+from sophon_hub.actions.personal import (
+    edit_personal,
+    keep_personal,
+    start_personal,
+    stop_personal,
+)
 from sophon_hub.errors import Conflict, Invalid
 from sophon_hub.models import AuditEvent, Job, LabState, PersonalLab
 from sophon_hub.settings import Sophon
@@ -86,6 +92,18 @@ def test_stopping_what_is_stopped_does_nothing(
     make.personal_lab(session, cast.people["grace"], state=state)
     assert stop_personal(session, cast.actor("grace"))[1] is False
     assert count(session, Job) == count(session, AuditEvent) == 0
+
+
+def test_ones_running_lab_is_kept_as_if_one_worked_in_it(session: Session, cast: Cast) -> None:
+    with pytest.raises(Conflict, match="not running"):
+        keep_personal(session, cast.actor("grace"))
+    lab = own(session, cast)
+    lab.state, lab.stops_at = LabState.RUNNING, clock.utcnow()
+
+    keep_personal(session, cast.actor("grace"))
+
+    assert lab.stops_at is None
+    assert lab.last_activity is not None
 
 
 def test_a_lab_that_starts_can_be_stopped(session: Session, cast: Cast) -> None:

@@ -28,17 +28,19 @@ def impatient(tmp_path_factory: pytest.TempPathFactory, engine_client: APIClient
     remove_namespace(engine_client, site.namespace)
 
 
-def test_people_are_warned_before_their_lab_is_stopped_and_one_click_keeps_it(
+def test_people_are_warned_before_their_lab_is_stopped_and_one_click_in_it_or_outside_keeps_it(
     impatient: Site, browser: Browser
 ):
     ada = impatient.api("ada")
     ada.expect(201, "POST", "groups", json={"name": "Idle"})
     ada.expect(201, "POST", "projects", json={"group": "idle", "name": "Idle"})
     ada.expect(201, "POST", "projects/idle/labs", json={"name": "Main"})
+    ada.expect(201, "PUT", "groups/idle/members/grace", json={"role": "viewer"})
     ada.start(LAB)
     with (
         impatient.browser_of(browser, "ada") as page,
         impatient.browser_of(browser, "ada") as portal,
+        impatient.browser_of(browser, "grace") as viewer,
     ):
         jupyterlab.enter(page, f"{impatient.lab_url(LAB)}/lab")
         portal.goto(f"{impatient.portal}{LAB}")
@@ -52,3 +54,23 @@ def test_people_are_warned_before_their_lab_is_stopped_and_one_click_keeps_it(
 
         expect(toast).to_have_count(0)
         expect(portal.get_by_text("Nobody has worked in the lab")).to_have_count(0)
+
+        # and outside of it: from Home, with the keyboard, on a small screen, without reloading
+        viewer.goto(f"{impatient.portal}{LAB}")
+        portal.goto(impatient.portal)
+        portal.set_viewport_size({"width": 360, "height": 740})
+        portal.evaluate("window.isStillThere = true")
+        keep = portal.get_by_role("button", name="Keep it running (Main)")
+        expect(keep).to_be_visible(timeout=SOON_MS)
+        expect(toast).to_be_visible(timeout=SOON_MS)
+        expect(viewer.get_by_text("Nobody has worked in the lab")).to_be_visible()
+        expect(viewer.get_by_role("button", name="Keep it running")).to_have_count(0)
+        keep_picture(portal, "idle-home")
+
+        keep.focus()
+        portal.keyboard.press("Enter")
+
+        expect(keep).to_have_count(0)
+        expect(toast).to_have_count(0)
+        expect(viewer.get_by_text("Nobody has worked in the lab")).to_have_count(0)
+        assert portal.evaluate("window.isStillThere")

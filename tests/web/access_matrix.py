@@ -113,6 +113,7 @@ MATRIX: dict[str, Case] = {
     "PATCH /me/lab": everywhere(     (401, 200, 200, 200, 200, 200), event="personal:edit", body={"image": "lab"}),
     "POST /me/lab/start": everywhere((401, 202, 202, 202, 202, 202), event="personal:start"),
     "POST /me/lab/stop": everywhere( (401, 202, 202, 202, 202, 202), event="personal:stop", given=world.own_labs_running),
+    "POST /me/lab/keep": everywhere( (401, 200, 200, 200, 200, 200), event="personal:keep", given=world.own_labs_running),
     "GET /me/lab/progress": everywhere((401, 200, 200, 200, 200, 200)),
     # no software of this hub brings lessons
     "POST /me/lab/lessons/{lesson}": everywhere((401, 409, 409, 409, 409, 409), path="me/lab/lessons/heat-map"),
@@ -317,6 +318,10 @@ MATRIX: dict[str, Case] = {
                                      (401, 403, 403, 202, 202, 202),
                                      (404, 403, 403, 202, 202, 202),
                                      (404, 404, 403, 202, 202, 202), "lab:stop", given=world.running),
+    "POST /projects/{project}/labs/{lab}/keep": on_lab("/keep",
+                                     (401, 403, 403, 200, 200, 200),
+                                     (404, 403, 403, 200, 200, 200),
+                                     (404, 404, 403, 200, 200, 200), "lab:keep", given=world.running),
     "GET /projects/{project}/labs/{lab}/progress": on_lab("/progress",
                                      (401, 403, 200, 200, 200, 200),
                                      (404, 403, 200, 200, 200, 200),

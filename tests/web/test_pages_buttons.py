@@ -48,6 +48,9 @@ RUNNING_DOORS = {
     name: found - {"start"} | {"open", "stop"} if found else found
     for name, found in LAB_DOORS.items()
 } | {"alan": {"open", "look"}}
+UNUSED_DOORS = {
+    name: found | {"keep"} if "stop" in found else found for name, found in RUNNING_DOORS.items()
+}
 LOCKED_DOORS = {
     "guest": set(),
     "barbara": set(),
@@ -86,6 +89,7 @@ ON_PAGES = [
     ("projects/public-work", PROJECT_DOORS, world.as_it_is),
     ("projects/public-work/labs/bench", LAB_DOORS, world.as_it_is),
     ("projects/public-work/labs/bench", RUNNING_DOORS, world.running),
+    ("projects/public-work/labs/bench", UNUSED_DOORS, world.about_to_be_stopped),
     ("projects/public-work/labs/bench", LOCKED_DOORS, world.locked_by_grace),
     ("projects/public-work/labs/bench", LOCKED_RUNNING_DOORS, world.running_and_locked_by_grace),
     ("groups/public/people", PEOPLE_DOORS, world.as_it_is),
@@ -103,6 +107,32 @@ async def test_people_are_offered_what_they_may_do(busy_site, path, expected, st
         answer = await client_of(busy_site, name).get(path)
         assert answer.status == 200
         assert doors(answer) == wanted, name
+
+
+@pytest.mark.parametrize(
+    ("path", "back"),
+    [
+        ("", ""),
+        ("projects/public-work", "projects/public-work"),
+        ("projects/public-work/labs/bench", "projects/public-work/labs/bench"),
+    ],
+)
+async def test_a_lab_about_to_be_stopped_is_kept_from_each_page_that_lists_it(
+    busy_site, path, back
+):
+    with busy_site.rows() as session:
+        world.about_to_be_stopped(world.corner(session, "public"))
+    for name, may_keep in {"grace": True, "alan": False}.items():
+        answer = await client_of(busy_site, name).get(path)
+        assert "stopped at" in soup_of(answer).select_one("#live").get_text(" "), name
+        assert ("keep" in doors(answer)) is may_keep, name
+    grace = client_of(busy_site, "grace")
+    button = soup_of(await grace.get(path)).select_one("button[value=keep]")
+    address = str(button.find_parent("form")["action"]).removeprefix(PREFIX)
+
+    assert landed(await send(grace, address, action="keep")) == back
+    assert "keep" not in doors(await grace.get(path))
+    assert (await send(client_of(busy_site, "alan"), address, action="keep")).status == 403
 
 
 @pytest.mark.parametrize("name", EVERYBODY)

@@ -1,6 +1,7 @@
 """My lab, through the API and on its page."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from sophon_hub.models import LabState, PersonalLab
 from sophon_hub.settings import Sophon
 from tests import make
 from tests.web import world
-from tests.web.conftest import Site
+from tests.web.conftest import PREFIX, Site
 from tests.web.test_pages import doors, landed, send, soup_of
 
 LAB = "api/v1/me/lab"
@@ -79,6 +80,23 @@ async def test_start_and_stop_say_whether_anything_begins(quotas: Site):
     assert [answer.status for answer in stopped] == [202, 200]
     assert (await grace.post(f"{LAB}/start")).status == 409
     assert (await grace.get("api/v1/me")).json["personal_lab"]["state"] == "stopping"
+
+
+@pytest.mark.parametrize(("path", "back"), [("", ""), ("lab", "lab")])
+async def test_ones_own_lab_that_is_about_to_be_stopped_is_kept_from_home_and_from_its_page(
+    quotas: Site, path: str, back: str
+):
+    put(quotas, state=LabState.RUNNING, stops_at=utcnow() + timedelta(minutes=9))
+    grace = quotas.browser("grace")
+    button = soup_of(await grace.get(path)).select_one("#live button[value=keep]")
+    assert button is not None
+    address = str(button.find_parent("form")["action"]).removeprefix(PREFIX)
+
+    assert landed(await send(grace, address, action="keep")) == back
+    assert own(quotas).stops_at is None
+    assert "keep" not in doors(await grace.get(path))
+    assert (await quotas.client("grace").post(f"{LAB}/stop")).status == 202
+    assert (await send(grace, address, action="keep")).status == 409
 
 
 async def test_a_running_lab_says_that_a_new_image_needs_a_restart(quotas: Site):

@@ -7,6 +7,7 @@ Charles has an account at the Hub and never came to the portal.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
@@ -97,6 +98,11 @@ def as_it_is(_: Corner) -> None:
 
 def running(corner: Corner) -> None:
     corner.lab.state = LabState.RUNNING
+
+
+def about_to_be_stopped(corner: Corner) -> None:
+    running(corner)
+    corner.lab.stops_at = clock.utcnow() + timedelta(minutes=9)
 
 
 def own_labs_running(corner: Corner) -> None:

@@ -310,6 +310,21 @@ async def test_a_lab_that_does_not_say_how_it_is_used_is_not_stopped(world: Worl
     assert world.lab("tide").busy
 
 
+async def test_a_lab_that_somebody_keeps_at_the_last_moment_goes_on(world: World) -> None:
+    world.used(started_at=clock.utcnow() - timedelta(days=1))
+    world.used(stops_at=clock.utcnow() - timedelta(seconds=1))
+    said = {("project-lens", "bench"): usage.Report(frozenset(), LIMIT, False, clock.utcnow())}
+    with reading(world.context.engine) as session:
+        news = usage.find_news(session, world.context.settings, said)
+    assert [one.halt for one in news] == ["nobody worked in it for 2 hours"]
+
+    world.used(stops_at=None, last_activity=clock.utcnow())
+    with writing(world.context.engine) as session:
+        usage.write_down(session, news)
+
+    assert (world.lab().state, world.lab().stops_at) == (LabState.RUNNING, None)
+
+
 async def test_nothing_is_written_of_a_lab_that_was_stopped_meanwhile(world: World) -> None:
     answers = {
         ("project-lens", "bench"): usage.Report(frozenset({"ada"}), 5.0, True, clock.utcnow())

@@ -18,7 +18,7 @@ from sophon_hub.addresses import Addresses
 from sophon_hub.secret_files import read_or_make_secret
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import make_engine
-from sophon_hub.web import robots, security
+from sophon_hub.web import lab_static, robots, security
 from sophon_hub.web.elsewhere import Elsewhere
 from sophon_hub.web.handlers import METHODS, BaseHandler
 from sophon_hub.web.portal import Portal
@@ -122,6 +122,8 @@ def make_app(portal: Portal) -> Application:
     rules.append(url(re.escape(robots.PATH), robots.Robots, {"portal": portal}, name="robots"))
     static = url_path_join(portal.prefix, "static/(.*)")
     rules.append(url(static, StaticFiles, {"path": STATIC}, name="static"))
+    shared = url_path_join(portal.prefix, lab_static.PATTERN)
+    rules.append(url(shared, lab_static.LabStaticFile, {"portal": portal}, name="lab-static"))
     nothing_here = import_object(NOT_FOUND)
     addresses = portal.addresses
     application = PortalApplication(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,11 @@ class PortalApplication(Application):
         self._names = {rule.handler_class: rule.name or OTHER for rule in reversed(rules)}
 
     def log_request(self, handler: RequestHandler) -> None:
-        """Log as Tornado does, and count."""
-        super().log_request(handler)
+        """Log as Tornado does, and count; of the many files of JupyterLab only what is missing."""
+        if handler.get_status() >= HTTPStatus.BAD_REQUEST or not isinstance(
+            handler, lab_static.LabStaticFile
+        ):
+            super().log_request(handler)
         request = handler.request
         is_stream = isinstance(handler, BaseHandler) and handler.is_stream
         self._metrics.observe(

@@ -127,6 +127,16 @@ async def test_nothing_else_is_given_and_a_refusal_is_not_kept(
     assert answer.headers["Cache-Control"] == "no-store"
 
 
+async def test_only_a_missing_file_is_in_the_log(
+    busy_site: Site, digest: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", logger="tornado.access"):
+        for name in ("picture.svg", "missing.svg"):
+            await fetch(busy_site, f"{digest}/{name}")
+
+    assert [name for name in ("picture", "missing") if name in caplog.text] == ["missing"]
+
+
 def test_images_with_the_same_files_share_them(shelf: LabStatic) -> None:
     taken = shelf.keep(FIRST, APP_DIR, archive(FILES))
     other_way_round = archive(dict(reversed(FILES.items())))

@@ -62,7 +62,7 @@ def measure(report: Report) -> None:
 
 
 def _add_idle(report: Report, site: Site) -> None:
-    """What labs cost that nobody has taken yet; it says whether pausing them would save anything."""
+    """What labs cost that nobody has taken yet, and so what pausing them could save."""
     with contextlib.closing(docker_client()) as engine:
         label = f"org.sophon.namespace={site.namespace}"
         labs = [container["Id"] for container in engine.containers(filters={"label": label})]

@@ -52,6 +52,7 @@ class Wanted:
     subject: str = ""
     group: str = ""
     via: str = ""
+    request_id: str = ""
     since: datetime | None = None
     until: datetime | None = None
 
@@ -60,6 +61,7 @@ class Wanted:
         found = [
             _equals(AuditEvent.actor, self.actor),
             _equals(AuditEvent.via, self.via),
+            _equals(AuditEvent.request_id, self.request_id),
             matches(self.subject, AuditEvent.subject) if self.subject.strip() else None,
             None if self.since is None else AuditEvent.at >= self.since,
             None if self.until is None else AuditEvent.at < self.until,

@@ -40,6 +40,12 @@ def lab(cast: Cast, project: ResearchProject) -> Lab:
     return make.lab(cast.session, project)
 
 
+def test_a_lab_that_is_removed_for_good_meanwhile_is_not_there(cast: Cast, lab: Lab) -> None:
+    cast.session.execute(delete(Lab), execution_options={"synchronize_session": False})
+    with pytest.raises(NotFound):
+        stop_lab(cast.session, cast.actor("grace"), lab)
+
+
 def create(cast: Cast, project: ResearchProject, settings: Sophon, **fields: Any) -> Lab:
     form = NewLab.read({"name": "Bench", **fields})
     return create_lab(cast.session, cast.actor("grace"), project, form, settings)

@@ -126,7 +126,8 @@ CHANGES = {
     ),
     "all missing": ("DELETE FROM audit_events", "Event 1 is missing, and all after it."),
     "reordered": (
-        "UPDATE audit_events SET seq = CASE seq WHEN 3 THEN -9 ELSE 3 END WHERE seq IN (3, 4);"
+        "UPDATE audit_events SET seq = -9 WHERE seq = 3;"
+        "UPDATE audit_events SET seq = 3 WHERE seq = 4;"
         "UPDATE audit_events SET seq = 4 WHERE seq = -9",
         ALTERED,
     ),

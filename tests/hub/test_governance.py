@@ -73,6 +73,13 @@ def enter(hub: RunningHub, lab: str, name: str) -> Visitor:
     return Visitor(hub.url + lab, browser)
 
 
+def entries(caller: Caller) -> set[tuple[str, str]]:
+    """Who has come into the labs of one's groups, and how."""
+    items = caller.expect(200, "GET", "me/entries")["items"]
+    assert len(items) == len({item["actor"] for item in items})
+    return {(item["actor"], item["action"]) for item in items}
+
+
 def test_a_lock_set_in_the_portal_makes_those_who_are_in_the_lab_watch_until_it_is_lifted(
     hub: RunningHub, people: dict[str, Caller], lab: str
 ) -> None:
@@ -82,6 +89,10 @@ def test_a_lock_set_in_the_portal_makes_those_who_are_in_the_lab_watch_until_it_
         hers.expect("PUT", f"/api/contents/{NOTEBOOK}", json=notebook)
         paths = visitor.paths_of_every_kind()
         kernel, own = visitor.socket(paths["kernel"]), hers.socket(paths["kernel"])
+        wait_for(
+            lambda: entries(ada) == {("ada", "lab:enter"), ("grace", "lab:enter")},
+            "those who came by the lab's own address to be on record",
+        )
 
         grace.expect(200, "POST", f"{LAB}/lock", {"reason": "exam"})
 

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 
 from sophon_hub import audit, jobs
 from sophon_hub.authenticator.attempts import Attempt
+from sophon_hub.authenticator.door import Door
 from sophon_hub.clock import utcnow
 from sophon_hub.errors import Conflict
 from sophon_hub.models import Person
@@ -23,6 +24,7 @@ class SignInRecords:
     def __init__(self, engine: Engine, how: str) -> None:
         self.engine = engine
         self.how = how
+        self.door = Door(engine)
         self._budget = audit.EventBudget()
 
     def accepted(

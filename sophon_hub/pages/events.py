@@ -165,6 +165,7 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "lab:empty-trash": lambda _: "emptied the trash of the lab",
     "lab:open": partial(entry, "opened"),
     "lab:enter": partial(entry, "entered"),
+    "personal:deny": _denied,
     "lab:lock": lambda detail: f"locked the lab{_reason(detail)}",
     "lab:unlock": lambda _: "unlocked the lab",
     "lab:delete": lambda _: "moved the lab to the trash",

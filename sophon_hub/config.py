@@ -62,6 +62,7 @@ def wire(c: Config, settings: Sophon, *, starting: bool) -> Sophon:
         use_settings(settings)
         startup.watch_services_closely()
         hub_pages.watch_scripts()
+        hub_pages.name_requests()
     _wire_hub(c, settings, hub_host)
     _wire_proxy(c, settings)
     _wire_addresses(c, settings, Addresses.of(settings))

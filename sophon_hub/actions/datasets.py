@@ -164,7 +164,7 @@ def _lock(session: Session, dataset: Dataset) -> ResearchGroup | None:
 def verify_dataset(session: Session, actor: Actor, dataset: Dataset) -> Dataset:
     """Have the files compared with the manifest."""
     _lock(session, dataset)
-    require(actor, Permission.DATASET_EDIT, dataset)
+    require(people.refresh_actor(session, actor), Permission.DATASET_EDIT, dataset)
     if dataset.state is not DatasetState.READY:
         raise Conflict("This dataset has no manifest yet that it could be compared with.")
     audit.record(session, actor, "dataset:verify", dataset)
@@ -175,7 +175,7 @@ def verify_dataset(session: Session, actor: Actor, dataset: Dataset) -> Dataset:
 def refresh_dataset(session: Session, actor: Actor, dataset: Dataset) -> Dataset:
     """Have the manifest made anew from the files as they are now; not of published ones."""
     _lock(session, dataset)
-    require(actor, Permission.DATASET_EDIT, dataset)
+    require(people.refresh_actor(session, actor), Permission.DATASET_EDIT, dataset)
     if dataset.kind is DatasetKind.PUBLISHED and dataset.state is not DatasetState.FAILED:
         raise Conflict("What was published does not change. Publish the folder again instead.")
     dataset.state, dataset.message = DatasetState.PREPARING, "Waiting for its turn"

@@ -72,7 +72,7 @@ def edit_project(
     changes = form.changes()
     _require_changes(actor, project, changes)
     wanted_group = _group_of_form(session, actor, form.group) if "group" in changes else None
-    old_group, *others = _lock(session, project, wanted_group)
+    old_group, *others = lock_project(session, project, wanted_group)
     actor = people.refresh_actor(session, actor)
     _require_changes(actor, project, changes)
     before: dict[str, Any] = {
@@ -103,7 +103,7 @@ def _require_changes(actor: Actor, project: ResearchProject, changes: dict[str, 
         require(actor, Permission.PROJECT_MOVE, project)
 
 
-def _lock(
+def lock_project(
     session: Session, project: ResearchProject, wanted_group: ResearchGroup | None = None
 ) -> list[ResearchGroup]:
     """Lock the project and its group, and the one it is to go to: always groups first, by number.
@@ -147,7 +147,7 @@ def _check_stopped(session: Session, project: ResearchProject) -> None:
 
 def delete_project(session: Session, actor: Actor, project: ResearchProject) -> None:
     """Move a project with its labs to the trash; its labs are stopped."""
-    (group,) = _lock(session, project)
+    (group,) = lock_project(session, project)
     require(people.refresh_actor(session, actor), Permission.PROJECT_DELETE, project)
     if project.deleted_at:
         raise Conflict("This project is in the trash already.")
@@ -159,7 +159,7 @@ def delete_project(session: Session, actor: Actor, project: ResearchProject) -> 
 
 def restore_project(session: Session, actor: Actor, project: ResearchProject) -> ResearchProject:
     """Take a project, and the labs that went with it, out of the trash."""
-    (group,) = _lock(session, project)
+    (group,) = lock_project(session, project)
     require(people.refresh_actor(session, actor), Permission.PROJECT_DELETE, project)
     if not project.deleted_at:
         raise Conflict("This project is not in the trash.")

@@ -126,6 +126,16 @@ def lock(session: Session, group_id: int) -> ResearchGroup:
     return group
 
 
+def hold(session: Session, group_id: int) -> None:
+    """Keep the research group's people and projects as they are until this transaction ends.
+
+    Others may hold it as well: what is done in the group's labs does not wait for one another.
+    """
+    session.flush()
+    query = select(ResearchGroup).where(ResearchGroup.id == group_id).with_for_update(read=True)
+    session.execute(query.execution_options(populate_existing=True)).all()
+
+
 def list_members(
     session: Session, actor: Actor, group: ResearchGroup, paging: Paging, now: datetime
 ) -> Page[Membership]:

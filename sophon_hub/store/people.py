@@ -30,7 +30,13 @@ class Insider:
 
 
 def find_actor(
-    session: Session, username: str, *, is_admin: bool, via: str, now: datetime
+    session: Session,
+    username: str,
+    *,
+    is_admin: bool,
+    via: str,
+    now: datetime,
+    request_id: str | None = None,
 ) -> Actor | None:
     """The person with this name as an actor, with the memberships that hold now.
 
@@ -61,6 +67,7 @@ def find_actor(
             }
         ),
         via=via,
+        request_id=request_id,
     )
 
 
@@ -75,6 +82,7 @@ def refresh_actor(session: Session, actor: Actor) -> Actor:
         is_admin=actor.is_admin,
         via=actor.via,
         now=clock.utcnow(),
+        request_id=actor.request_id,
     )
     return again or actor
 

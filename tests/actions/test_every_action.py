@@ -611,6 +611,8 @@ HELPERS = {
     "personal.begin_start",  # a part of the actions that start one
     "labs.check_unlocked",
     "labs.lift_lock",
+    "labs.take_lab",
+    "projects.lock_project",
     "noticed.look_at",  # nobody asks for these: tests/web/test_looks.py, test_refusals.py
     "noticed.record_looks",
     "noticed.record_refusal",

@@ -159,6 +159,16 @@ def find_membership(
     )
 
 
+def list_lasting_owners(session: Session, group: ResearchGroup) -> Sequence[int]:
+    """The numbers of the owners without an end date."""
+    query = select(Membership.person_id).where(
+        Membership.group_id == group.id,
+        Membership.role == MemberRole.OWNER,
+        Membership.expires_at.is_(None),
+    )
+    return session.scalars(query.order_by(Membership.person_id)).all()
+
+
 def count_lasting_owners(session: Session, group: ResearchGroup, except_person: int) -> int:
     """Owners without an end date, not counting one person: somebody must always be left."""
     query = (

@@ -621,6 +621,7 @@ HELPERS = {
     "groups.drop_request",
     "groups.lock_contents",
     "groups.has_expired",
+    "groups.in_the_way",
     "groups.lock_for",
     "groups.sync",
     "idempotency.once",  # runs one of the actions

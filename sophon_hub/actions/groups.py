@@ -9,7 +9,7 @@ from sophon_hub import audit, clock, jobs
 from sophon_hub.actions.forms import GroupChanges, JoinMessage, NewGroup
 from sophon_hub.actions.slugs import choose_slug
 from sophon_hub.actions.trash import move_to_trash, take_from_trash
-from sophon_hub.errors import Conflict, Forbidden, refuse
+from sophon_hub.errors import Conflict, Forbidden, Invalid, refuse
 from sophon_hub.models import (
     AccessMode,
     Dataset,
@@ -50,7 +50,25 @@ def lock_for(
 
 def create_group(session: Session, actor: Actor, form: NewGroup) -> ResearchGroup:
     """Create a research group; the actor becomes its owner."""
-    person_id = require_person(actor)
+    return _make(session, actor, form, require_person(actor))
+
+
+def create_group_for(
+    session: Session, actor: Actor, form: NewGroup, username: str
+) -> ResearchGroup:
+    """Create a research group that somebody else owns; administrators."""
+    if not actor.is_admin:
+        require_person(actor)
+        raise Forbidden("Only administrators create groups for others.")
+    owner = people.find_person(session, username)
+    if owner is None:
+        raise Invalid.of("owner", f"There is no account “{username}” at this hub.")
+    return _make(session, actor, form, owner.id, owner=username)
+
+
+def _make(
+    session: Session, actor: Actor, form: NewGroup, owner_id: int, **detail: str
+) -> ResearchGroup:
     now = clock.utcnow()
     slug = choose_slug(
         form.name,
@@ -67,7 +85,7 @@ def create_group(session: Session, actor: Actor, form: NewGroup) -> ResearchGrou
     )
     session.add(group)
     session.flush()
-    session.add(_membership(group, person_id, MemberRole.OWNER, person_id, now))
+    session.add(_membership(group, owner_id, MemberRole.OWNER, actor.person_id, now))
     audit.record(
         session,
         actor,
@@ -76,13 +94,14 @@ def create_group(session: Session, actor: Actor, form: NewGroup) -> ResearchGrou
         name=group.name,
         visibility=group.visibility,
         access=group.access,
+        **detail,
     )
     sync(session, group)
     return group
 
 
 def _membership(
-    group: ResearchGroup, person_id: int, role: MemberRole, by: int, now: datetime
+    group: ResearchGroup, person_id: int, role: MemberRole, by: int | None, now: datetime
 ) -> Membership:
     return Membership(
         group_id=group.id, person_id=person_id, role=role, added_by_id=by, added_at=now

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from sophon_hub import clock
 from sophon_hub.actions.groups import in_the_way
@@ -54,7 +55,8 @@ def of_people(
     found: dict[str, Values] = {}
     for row in rows:
         end = obstacles.own_end(actor, group, row.person_id)
-        until = end and obstacles.last_whole_day(end)
+        # forms give whole days, so it is the last one that is over by then
+        until = end and end.date() - timedelta(days=1)
         found[row.person.username] = {
             "stays": obstacles.to_losing_owner(owners, row.person_id),
             "kept": obstacles.to_removing(row, owners),

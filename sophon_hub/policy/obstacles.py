@@ -4,7 +4,7 @@ Actions refuse with it, and forms do not offer what has an obstacle: both ask he
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime
 
 from sophon_hub.models import (
     Dataset,
@@ -61,11 +61,6 @@ def own_end(actor: Actor, group: ResearchGroup, person_id: int) -> datetime | No
     if actor.is_admin or own is None or person_id != actor.person_id:
         return None
     return own.expires_at
-
-
-def last_whole_day(end: datetime) -> date:
-    """The last day that is over by then; a membership is given for whole days."""
-    return end.date() - timedelta(days=1)
 
 
 def to_moving(running: Sequence[str]) -> str | None:

@@ -190,9 +190,11 @@ async def test_who_comes_back_after_a_restart_finds_nothing_twice_and_nothing_em
     await ada.type(" before")
     await ada.add_cell("cell-new", "three")
     await ada.acknowledged()
+    notes = await open_as("ada", "notes.txt", "file")
     await aside(kill if how == "kill" else lambda lab: lab.stop(), lab)
     await ada.type(" meanwhile")
     await ada.type("!", cell=2)
+    await notes.type("meanwhile")
     await aside(lab.start)
     grace = await open_as("grace")
 
@@ -204,6 +206,10 @@ async def test_who_comes_back_after_a_restart_finds_nothing_twice_and_nothing_em
     assert [ada.text(number) for number in range(len(ada.cells))] == expected
     assert [grace.text(number) for number in range(len(grace.cells))] == expected
     wait_for(lambda: on_disk(lab) == expected, "what was typed meanwhile to be saved")
+    assert await aside(lab.status_in, notes.session) == 200
+    await notes.connect()
+    text = home(lab) / "notes.txt"
+    wait_for(lambda: text.read_text() == "begin\nmeanwhile", "the text file to be saved, too")
 
 
 async def test_what_a_kernel_writes_and_what_is_typed_meanwhile_are_both_kept(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_server_ydoc import app as collaboration
 from jupyter_server_ydoc import handlers
 
-from sophon_lab import files
+from sophon_lab import files, sessions
 from sophon_lab.history import keep_before_end
 from sophon_lab.homes import take_home
 from sophon_lab.messages import MessageHandler
@@ -34,11 +34,12 @@ SIGNAL_SECONDS = 6.0
 
 
 def install() -> None:
-    """Put this package's rooms, store and way of writing in place of the stock ones.
+    """Put this package's rooms, store, memory and way of writing in place of the stock ones.
 
     Call it before the extension of jupyter-server-ydoc is loaded.
     """
     files.install()
+    sessions.install()
     extension: Any = collaboration.YDocExtension
     for module in (handlers, collaboration):
         vars(module)["DocumentRoom"] = LabRoom

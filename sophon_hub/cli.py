@@ -33,6 +33,7 @@ from sophon_hub import (
 )
 from sophon_hub.addresses import Addresses
 from sophon_hub.authenticator.first_accounts import ADMIN_PASSWORD_FILE
+from sophon_hub.doctor import command as doctor
 from sophon_hub.settings import PREFIX, BadSetting, Sophon
 from sophon_hub.shell import complete_files
 from sophon_hub.store import schema
@@ -64,12 +65,17 @@ def migrate(settings: Sophon, chosen: argparse.Namespace) -> None:
         say(f"The database is at revision {revision}.")
 
 
+def _configured(settings: Sophon, chosen: argparse.Namespace) -> tuple[Sophon, Config, str | None]:
+    """The settings, with what a configuration file says, and where it has the proxy listen."""
+    if not chosen.config:
+        return settings, Config(), None
+    c = _read_config(Path(chosen.config))
+    return Sophon(config=c), c, urlsplit(c.JupyterHub.bind_url).hostname or ""
+
+
 def check(settings: Sophon, chosen: argparse.Namespace) -> None:
     """Say what would keep the hub from starting: settings, a running hub, taken ports."""
-    c, host = Config(), None
-    if chosen.config:
-        c = _read_config(Path(chosen.config))
-        settings, host = Sophon(config=c), urlsplit(c.JupyterHub.bind_url).hostname or ""
+    settings, c, host = _configured(settings, chosen)
     preflight.refuse_unsafe(settings, c, host)
     # hub_port is left out: with containers its address is made by the Hub itself
     startup.hold_lock(settings)
@@ -151,22 +157,32 @@ def say_all(settings: Sophon, work: Callable[[Engine], Generator[str, None, int 
     """Print the lines of a command that works with the database; gives its exit status."""
     with _database(settings) as engine:
         schema.check(engine)
-        lines = work(engine)
-        while True:
-            try:
-                say(next(lines))
-            except StopIteration as end:
-                return end.value or 0
+        return _print(work(engine))
 
 
-COMMANDS: dict[str, Callable[[Sophon, argparse.Namespace], None]] = {
+def _print(lines: Generator[str, None, int | None]) -> int:
+    while True:
+        try:
+            say(next(lines))
+        except StopIteration as end:
+            return end.value or 0
+
+
+def diagnose(settings: Sophon, chosen: argparse.Namespace) -> int:
+    """Look at all a hub needs, running or not, and say what to do; exit status 3 if wrong."""
+    return _print(doctor.run(*_configured(settings, chosen), chosen))
+
+
+COMMANDS: dict[str, Callable[[Sophon, argparse.Namespace], int | None]] = {
     "migrate": migrate,
     "check": check,
     "seed-demo": seed_demo,
     "announce": announce,
     "settings": show_settings,
+    "doctor": diagnose,
 }
-WITH_JSON = {"migrate", "settings"}
+WITH_JSON = {"migrate", "settings", "doctor"}
+WITH_CONFIG = {"check", "doctor"}
 
 
 @dataclass(frozen=True)
@@ -236,7 +252,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, function in COMMANDS.items():
         command = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
-        if function is check:
+        if name in WITH_CONFIG:
             config = command.add_argument(
                 "--config", metavar="FILE", help="jupyterhub_config.py, to look at that, too"
             )
@@ -256,7 +272,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run = WITH_DATABASE[chosen.command].run
             return say_all(settings, lambda engine: run(settings, engine, chosen))
         else:
-            COMMANDS[chosen.command](settings, chosen)
+            return COMMANDS[chosen.command](settings, chosen) or 0
     except BadSetting as error:
         print(f"sophon-hub: {error.detail}", file=sys.stderr)  # noqa: T201
         return 1

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from sophon_hub.addresses import Addresses
 from sophon_hub.secret_files import read_or_make_secret
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import make_engine
-from sophon_hub.web import robots, security
+from sophon_hub.web import lab_static, robots, security
 from sophon_hub.web.elsewhere import Elsewhere
 from sophon_hub.web.handlers import METHODS, BaseHandler
 from sophon_hub.web.portal import Portal
@@ -57,8 +58,11 @@ class PortalApplication(Application):
         self._names = {rule.handler_class: rule.name or OTHER for rule in reversed(rules)}
 
     def log_request(self, handler: RequestHandler) -> None:
-        """Log as Tornado does, and count."""
-        super().log_request(handler)
+        """Log as Tornado does, and count; of the many files of JupyterLab only what is missing."""
+        if handler.get_status() >= HTTPStatus.BAD_REQUEST or not isinstance(
+            handler, lab_static.LabStaticFile
+        ):
+            super().log_request(handler)
         request = handler.request
         is_stream = isinstance(handler, BaseHandler) and handler.is_stream
         self._metrics.observe(
@@ -122,6 +126,8 @@ def make_app(portal: Portal) -> Application:
     rules.append(url(re.escape(robots.PATH), robots.Robots, {"portal": portal}, name="robots"))
     static = url_path_join(portal.prefix, "static/(.*)")
     rules.append(url(static, StaticFiles, {"path": STATIC}, name="static"))
+    shared = url_path_join(portal.prefix, lab_static.PATTERN)
+    rules.append(url(shared, lab_static.LabStaticFile, {"portal": portal}, name="lab-static"))
     nothing_here = import_object(NOT_FOUND)
     addresses = portal.addresses
     application = PortalApplication(

@@ -99,6 +99,10 @@ class Addresses:
         """Address of the page of visitors, as it is reached from a temporary lab."""
         return f"{self.origin if self.domain else ''}{self.base_url}services/sophon/try"
 
+    def lab_static(self, digest: str) -> str:
+        """Path of JupyterLab's files that labs with this digest share, seen from their origin."""
+        return f"{self.base_url}services/{PORTAL}/lab-static/{digest}"
+
     @property
     def all_servers(self) -> str:
         """What matches the origin of every server, for a Content-Security-Policy; else empty."""

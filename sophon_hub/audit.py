@@ -80,6 +80,7 @@ def record(
         project_id=where.project_id,
         detail=detail,
         via=actor.via,
+        request_id=actor.request_id,
     )
     session.add(row)
     if UNSEALED not in session.info:

@@ -19,6 +19,7 @@ from sophon_hub.models import AccessMode, MemberRole, ResearchGroup, Visibility
 from sophon_hub.policy.actor import Actor
 from sophon_hub.secret_files import require_private, write_secret
 from sophon_hub.settings import Sophon
+from sophon_hub.shell import SHELL
 from sophon_hub.spawner.plan import lab_plan
 from sophon_hub.spawner.seeding import put_file
 from sophon_hub.store import people
@@ -139,7 +140,14 @@ def _group(session: Session, settings: Sophon) -> None:
 
 
 def _actor(session: Session, username: str) -> Actor:
-    actor = people.find_actor(session, username, is_admin=False, via="cli", now=clock.utcnow())
+    actor = people.find_actor(
+        session,
+        username,
+        is_admin=False,
+        via=SHELL.via,
+        now=clock.utcnow(),
+        request_id=SHELL.request_id,
+    )
     if actor is None:  # the row is from this very transaction
         raise LookupError(username)
     return actor

@@ -5,6 +5,7 @@ scripts run needs a new word for each answer. So the policy is made where Jupyte
 own, and templates get the word before they are read.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from jinja2.ext import Extension
@@ -13,6 +14,7 @@ from jupyterhub.handlers import BaseHandler
 from jupyterhub.handlers.static import CacheControlStaticFilesHandler
 from traitlets.config import Config
 
+from sophon_hub import request_ids
 from sophon_hub.addresses import Addresses
 from sophon_hub.web import security
 
@@ -65,6 +67,21 @@ def watch_scripts() -> None:
     """
     policy = property(_page_policy)
     setattr(BaseHandler, "content_security_policy", policy)  # noqa: B010 - a method to mypy
+
+
+def name_requests() -> None:
+    """Have every answer of the Hub name its request, as those of the portal do.
+
+    Events of sign-ins carry the name. Errors drop headers that handlers have set, and set those
+    of this method anew; JupyterHub 6.1 lets a site give fixed ones only.
+    """
+    upstream: Callable[[Any], None] = BaseHandler.set_default_headers
+
+    def set_default_headers(handler: Any) -> None:
+        upstream(handler)
+        handler.set_header(request_ids.HEADER, request_ids.of_handler(handler))
+
+    setattr(BaseHandler, upstream.__name__, set_default_headers)
 
 
 def _page_policy(handler: Any) -> str:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import shtab
 
+from sophon_hub import request_ids
 from sophon_hub.errors import NotFound
 from sophon_hub.policy.actor import Actor
 from sophon_hub.settings import BadSetting
@@ -13,8 +14,9 @@ from sophon_hub.store import datasets, groups, labs, projects
 from sophon_hub.store.engine import Session
 from sophon_hub.store.trash import Thing
 
-SHELL = Actor(is_admin=True, via="cli")
-"""Whoever may run commands on the machine: an administrator without an account."""
+SHELL = Actor(is_admin=True, via="cli", request_id=request_ids.new())
+"""Whoever may run commands on the machine: an administrator without an account. All that one
+run of a command does has one id."""
 
 NO = 3
 """Exit status when the command worked and the answer is no, or something was refused."""

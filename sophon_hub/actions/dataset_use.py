@@ -3,14 +3,13 @@
 from sqlalchemy.orm import Session
 
 from sophon_hub import audit
-from sophon_hub.actions.labs import check_unlocked
+from sophon_hub.actions.labs import check_unlocked, take_lab
 from sophon_hub.errors import Conflict, NotFound
 from sophon_hub.models import Dataset, DatasetState, Lab, PersonalLab
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.datasets import may_be_in_labs_of
-from sophon_hub.policy.permissions import Permission, require
+from sophon_hub.policy.permissions import Permission
 from sophon_hub.store import datasets as store
-from sophon_hub.store import labs as lab_store
 from sophon_hub.store import personal as personal_store
 
 MOST_IN_A_LAB = 20
@@ -18,7 +17,7 @@ MOST_IN_A_LAB = 20
 
 def attach_to_lab(session: Session, actor: Actor, lab: Lab, slug: str) -> bool:
     """Give a lab a dataset from its next start on; True unless it has it already."""
-    _take_lab(session, actor, lab)
+    actor = _take_lab(session, actor, lab)
     dataset = store.get_dataset(session, actor, slug)
     if not may_be_in_labs_of(dataset, lab.project.group_id):
         raise Conflict("This dataset is private to another group than the lab's.")
@@ -27,14 +26,14 @@ def attach_to_lab(session: Session, actor: Actor, lab: Lab, slug: str) -> bool:
 
 def detach_from_lab(session: Session, actor: Actor, lab: Lab, slug: str) -> None:
     """Take a dataset from a lab; it has it until it is stopped."""
-    _take_lab(session, actor, lab)
+    actor = _take_lab(session, actor, lab)
     _detach(session, actor, lab, store.get_dataset(session, actor, slug), "lab:detach")
 
 
-def _take_lab(session: Session, actor: Actor, lab: Lab) -> None:
-    lab_store.lock(session, lab)
-    require(actor, Permission.LAB_EDIT, lab)
+def _take_lab(session: Session, actor: Actor, lab: Lab) -> Actor:
+    actor = take_lab(session, actor, Permission.LAB_EDIT, lab)
     check_unlocked(actor, lab)
+    return actor
 
 
 def attach_to_own(session: Session, actor: Actor, slug: str) -> PersonalLab:

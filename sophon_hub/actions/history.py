@@ -6,12 +6,12 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from sophon_hub import audit, clock, jobs
+from sophon_hub.actions.labs import take_lab
 from sophon_hub.errors import Conflict
 from sophon_hub.models import HistoryState, HistoryTask, HistoryVerb, Lab, LabState
 from sophon_hub.policy.actor import Actor
-from sophon_hub.policy.permissions import Permission, require
+from sophon_hub.policy.permissions import Permission
 from sophon_hub.store import history as store
-from sophon_hub.store import labs as lab_store
 from sophon_hub.store.history import KnownVersion
 
 COMPARED_FOR = timedelta(hours=1)
@@ -20,16 +20,14 @@ COMPARED_FOR = timedelta(hours=1)
 
 def look(session: Session, actor: Actor, lab: Lab) -> HistoryTask:
     """Have the versions in a lab's home listed anew."""
-    lab_store.lock(session, lab)
-    require(actor, Permission.LAB_WATCH, lab)
+    actor = take_lab(session, actor, Permission.LAB_WATCH, lab)
     audit.record(session, actor, "lab:history-look", lab)
     return _ask(session, actor, lab, HistoryVerb.LOOK)
 
 
 def compare(session: Session, actor: Actor, lab: Lab, version: str, since: str) -> HistoryTask:
     """Have two versions of a notebook compared: what changed since the second one."""
-    lab_store.lock(session, lab)
-    require(actor, Permission.LAB_WATCH, lab)
+    actor = take_lab(session, actor, Permission.LAB_WATCH, lab)
     new = store.get_version(session, actor, lab, version)
     old = store.get_version(session, actor, lab, since)
     if new.path != old.path:
@@ -47,8 +45,7 @@ def _forget_old(session: Session, lab: Lab) -> None:
 
 def restore_version(session: Session, actor: Actor, lab: Lab, version: str) -> HistoryTask:
     """Have a version become what the notebook is; what it was before becomes a version."""
-    lab_store.lock(session, lab)
-    require(actor, Permission.LAB_OPEN, lab)
+    actor = take_lab(session, actor, Permission.LAB_OPEN, lab)
     wanted = store.get_version(session, actor, lab, version)
     if lab.state in (LabState.STARTING, LabState.STOPPING):
         raise Conflict("This lab is just starting or stopping; try again in a moment.")

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from sophon_hub import audit, clock
 from sophon_hub.actions.forms import Form, LabStart, NewLab, NewProject
-from sophon_hub.actions.labs import create_lab, start_lab
+from sophon_hub.actions.labs import create_lab, start_lab, take_lab
 from sophon_hub.actions.personal import begin_start
 from sophon_hub.actions.projects import create_project
 from sophon_hub.actions.temporary import offered
@@ -15,7 +15,7 @@ from sophon_hub.actions.text import Name
 from sophon_hub.errors import Conflict, Invalid, NotFound
 from sophon_hub.models import Lab, LabState, PersonalLab, TemporaryLab
 from sophon_hub.policy.actor import Actor
-from sophon_hub.policy.permissions import Permission, require, require_person
+from sophon_hub.policy.permissions import Permission, require_person
 from sophon_hub.policy.quota import clean_up_sentence, quota_state
 from sophon_hub.settings import Sophon
 from sophon_hub.store import labs, personal, temporary
@@ -106,7 +106,7 @@ def keep_again(session: Session, actor: Actor, visit: str, settings: Sophon) -> 
     lab = labs.find_lab(session, actor, temporary_lab.keep_lab_id)
     if lab is None or lab.deleted_at or lab.project.deleted_at:
         raise Conflict(GONE)
-    require(actor, Permission.LAB_OPEN, lab)
+    take_lab(session, actor, Permission.LAB_OPEN, lab)
     _check_room(lab, settings)
     return _begin(session, actor, temporary_lab, lab)
 

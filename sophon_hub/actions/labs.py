@@ -9,22 +9,57 @@ from sophon_hub import audit, clock, jobs, names
 from sophon_hub.actions.forms import LabChanges, LabStart, LockReason, NewLab
 from sophon_hub.actions.slugs import choose_slug
 from sophon_hub.actions.trash import move_to_trash, take_from_trash
-from sophon_hub.errors import Conflict, Invalid
+from sophon_hub.errors import Conflict, Invalid, refuse
 from sophon_hub.models import Lab, LabState, Person, ResearchProject
+from sophon_hub.policy import obstacles
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, may, require, require_person
 from sophon_hub.policy.quota import clean_up_sentence, quota_state
 from sophon_hub.settings import Sophon
+from sophon_hub.store import groups as group_store
 from sophon_hub.store import labs as store
+from sophon_hub.store import people
 from sophon_hub.store import projects as project_store
+
+
+def take_lab(
+    session: Session, actor: Actor, permission: Permission, lab: Lab, *, project: bool = False
+) -> Actor:
+    """Lock a lab, and require the permission with the rights the actor has by then.
+
+    Whoever waited for a lock may just have been removed, or demoted, by who held it.
+
+    Args:
+        session: of the action.
+        actor: who asks.
+        permission: what it takes.
+        lab: what it is about.
+        project: whether the project's row is locked, too.
+    """
+    _hold(session, lab.project)
+    if project:
+        project_store.lock(session, lab.project)
+    store.lock(session, lab)
+    actor = people.refresh_actor(session, actor)
+    require(actor, permission, lab)
+    return actor
+
+
+def _hold(session: Session, project: ResearchProject) -> None:
+    """Nobody leaves the project's group, and it goes to no other, until this transaction ends."""
+    group_id = project.group_id
+    group_store.hold(session, group_id)
+    if project_store.system_group_id(session, project.id) != group_id:
+        raise Conflict("Somebody has just moved this project to another group.")
 
 
 def create_lab(
     session: Session, actor: Actor, project: ResearchProject, form: NewLab, settings: Sophon
 ) -> Lab:
     """Create a lab in a project; it is stopped."""
+    _hold(session, project)
     project_store.lock(session, project)
-    require(actor, Permission.LAB_CREATE, project)
+    require(people.refresh_actor(session, actor), Permission.LAB_CREATE, project)
     image = form.image if form.image is not None else settings.default_image
     _check_limits(form.cpu_limit, form.memory_limit, image, settings)
     slug = choose_slug(
@@ -72,15 +107,12 @@ def _check_limits(
 
 def check_unlocked(actor: Actor, lab: Lab) -> None:
     """Refuse what somebody else has locked."""
-    if lab.locked_by is not None and lab.locked_by.id != actor.person_id:
-        reason = f": {lab.lock_reason}" if lab.lock_reason else "."
-        raise Conflict(f"This lab is locked by {lab.locked_by.display_name}{reason}")
+    refuse(obstacles.of_lock(actor, lab))
 
 
 def edit_lab(session: Session, actor: Actor, lab: Lab, form: LabChanges, settings: Sophon) -> Lab:
     """Change a lab. What decides how it runs takes effect at the next start."""
-    store.lock(session, lab)
-    require(actor, Permission.LAB_EDIT, lab)
+    take_lab(session, actor, Permission.LAB_EDIT, lab)
     check_unlocked(actor, lab)
     changes = form.changes()
     _check_limits(
@@ -95,8 +127,7 @@ def edit_lab(session: Session, actor: Actor, lab: Lab, form: LabChanges, setting
 
 def start_lab(session: Session, actor: Actor, lab: Lab, form: LabStart, settings: Sophon) -> bool:
     """Have a lab started; True unless it runs, or starts, already."""
-    store.lock(session, lab)
-    require(actor, Permission.LAB_START, lab)
+    take_lab(session, actor, Permission.LAB_START, lab)
     check_unlocked(actor, lab)
     if lab.state in (LabState.RUNNING, LabState.STARTING):
         return False
@@ -117,8 +148,7 @@ def start_lab(session: Session, actor: Actor, lab: Lab, form: LabStart, settings
 
 def stop_lab(session: Session, actor: Actor, lab: Lab) -> bool:
     """Have a lab stopped; True unless it is stopped, or being stopped, already."""
-    store.lock(session, lab)
-    require(actor, Permission.LAB_STOP, lab)
+    take_lab(session, actor, Permission.LAB_STOP, lab)
     check_unlocked(actor, lab)
     if lab.state in (LabState.STOPPED, LabState.FAILED, LabState.STOPPING):
         return False
@@ -144,8 +174,7 @@ def keep_lab(session: Session, actor: Actor, lab: Lab) -> Lab:
 
 def empty_trash(session: Session, actor: Actor, lab: Lab) -> Lab:
     """Have the trash in the home of a lab emptied, whether it runs or not."""
-    store.lock(session, lab)
-    require(actor, Permission.LAB_EDIT, lab)
+    take_lab(session, actor, Permission.LAB_EDIT, lab)
     check_unlocked(actor, lab)
     audit.record(session, actor, "lab:empty-trash", lab)
     jobs.enqueue(session, "empty_lab_trash", f"trash-lab:{lab.id}", lab_id=lab.id)
@@ -162,7 +191,7 @@ class Entry:
 
 def open_lab(session: Session, actor: Actor, lab: Lab) -> Entry:
     """Say where the lab is entered, and write down who enters; a locked one is only watched."""
-    require(actor, Permission.LAB_WATCH, lab)
+    actor = take_lab(session, actor, Permission.LAB_WATCH, lab)
     mode = "edit" if may(actor, Permission.LAB_OPEN, lab) else "watch"
     if lab.state is not LabState.RUNNING:
         check_unlocked(actor, lab)
@@ -178,8 +207,7 @@ def open_lab(session: Session, actor: Actor, lab: Lab) -> Entry:
 
 def lock_lab(session: Session, actor: Actor, lab: Lab, form: LockReason) -> Lab:
     """Lock a lab: nobody else starts, stops or changes it, and who is in it only watches."""
-    store.lock(session, lab)
-    require(actor, Permission.LAB_LOCK, lab)
+    take_lab(session, actor, Permission.LAB_LOCK, lab)
     check_unlocked(actor, lab)
     lab.locked_by_id = require_person(actor)
     lab.lock_reason = form.reason
@@ -192,8 +220,7 @@ def lock_lab(session: Session, actor: Actor, lab: Lab, form: LockReason) -> Lab:
 
 def unlock_lab(session: Session, actor: Actor, lab: Lab) -> Lab:
     """Unlock a lab: whoever locked it, an owner or an admin."""
-    store.lock(session, lab)
-    require(actor, Permission.LAB_UNLOCK, lab)
+    take_lab(session, actor, Permission.LAB_UNLOCK, lab)
     if lab.locked_by is None:
         raise Conflict("This lab is not locked.")
     lift_lock(session, actor, lab)
@@ -216,13 +243,10 @@ def _sync_lock(session: Session, lab: Lab) -> None:
 
 def delete_lab(session: Session, actor: Actor, lab: Lab) -> None:
     """Move a stopped lab to the trash."""
-    store.lock(session, lab)
-    require(actor, Permission.LAB_DELETE, lab)
+    take_lab(session, actor, Permission.LAB_DELETE, lab)
     if lab.deleted_at:
         raise Conflict("This lab is in the trash already.")
-    check_unlocked(actor, lab)
-    if lab.state.has_server:
-        raise Conflict("Stop the lab before deleting it.")
+    refuse(obstacles.to_deleting_lab(actor, lab))
     move_to_trash(session, actor, [lab])
     audit.record(session, actor, "lab:delete", lab)
 
@@ -230,13 +254,10 @@ def delete_lab(session: Session, actor: Actor, lab: Lab) -> None:
 def restore_lab(session: Session, actor: Actor, lab: Lab) -> Lab:
     """Take a lab out of the trash."""
     # whoever deletes the project at this moment has both rows
-    project_store.lock(session, lab.project)
-    store.lock(session, lab)
-    require(actor, Permission.LAB_DELETE, lab)
+    take_lab(session, actor, Permission.LAB_DELETE, lab, project=True)
     if not lab.deleted_at:
         raise Conflict("This lab is not in the trash.")
-    if lab.project.deleted_at:
-        raise Conflict("The project of this lab is in the trash; restore the project first.")
+    refuse(obstacles.to_restoring(lab))
     take_from_trash(lab.deleted_at, [lab])
     audit.record(session, actor, "lab:restore", lab)
     return lab

@@ -10,6 +10,7 @@ from sophon_hub.actions.material_forms import (
     MaterialChanges,
     MaterialSource,
 )
+from sophon_hub.actions.projects import lock_project
 from sophon_hub.errors import Conflict, Invalid, NotFound
 from sophon_hub.models import (
     DatasetState,
@@ -25,11 +26,10 @@ from sophon_hub.policy.permissions import Permission, require
 from sophon_hub.policy.quota import clean_up_sentence, quota_state
 from sophon_hub.policy.trials import trial_problem
 from sophon_hub.settings import Sophon
-from sophon_hub.store import groups as group_store
 from sophon_hub.store import labs as lab_store
 from sophon_hub.store import materials as store
+from sophon_hub.store import people
 from sophon_hub.store import personal as personal_store
-from sophon_hub.store import projects as project_store
 
 NO_HOME = "Your lab has no files yet. Start it once, then get the material."
 NOT_YET = "The material is not ready yet; try again in a moment."
@@ -53,9 +53,8 @@ def set_material(
 
 def _take(session: Session, actor: Actor, project: ResearchProject) -> Material | None:
     """The material for this transaction, if the actor may change it."""
-    group_store.lock(session, project.group_id)
-    project_store.lock(session, project)
-    require(actor, Permission.PROJECT_EDIT, project)
+    lock_project(session, project)
+    require(people.refresh_actor(session, actor), Permission.PROJECT_EDIT, project)
     return store.lock_material(session, project)
 
 

@@ -65,8 +65,9 @@ EVENT_FILTER = (
     Argument(
         "via",
         "Only what came this way.",
-        {"type": "string", "enum": ["page", "api", "cli", "system"]},
+        {"type": "string", "enum": ["page", "api", "cli", "system", "lab"]},
     ),
+    Argument("request_id", "Only what this request, run of a command, or job did."),
     Argument("since", "Only from this day, or moment, on."),
     Argument("until", "Only up to this day, which is included, or before this moment."),
 )

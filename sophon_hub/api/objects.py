@@ -248,7 +248,8 @@ class Event(TypedDict):
     action: str
     subject: str
     detail: dict[str, Any]
-    via: Literal["page", "api", "cli", "system"]
+    via: Literal["page", "api", "cli", "system", "lab"]
+    request_id: str | None
 
 
 class Explanation(TypedDict):

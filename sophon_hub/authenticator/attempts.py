@@ -29,12 +29,13 @@ class Attempt:
 
     name: str | None = None
     reason: Reason = Reason.CREDENTIALS
+    request_id: str | None = None
 
     @classmethod
-    def begin(cls, data: Any) -> "Attempt":
+    def begin(cls, data: Any, request_id: str) -> "Attempt":
         """The attempt of this request, with the name typed into a form."""
         typed = data.get("username") if isinstance(data, dict) else None
-        attempt = cls(typed if isinstance(typed, str) else None)
+        attempt = cls(typed if isinstance(typed, str) else None, request_id=request_id)
         _current.set(attempt)
         return attempt
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import entry_points
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ from traitlets import Dict, TraitError, validate
 from traitlets.config import LoggingConfigurable
 from traitlets.utils.importstring import import_item
 
-from sophon_hub import names, safety
+from sophon_hub import names, request_ids, safety
 from sophon_hub.authenticator.attempts import Attempt, Reason
 from sophon_hub.authenticator.records import SignInRecords
 from sophon_hub.authenticator.renames import follow_renames
@@ -57,7 +57,9 @@ class SignOutRecorder(LogoutHandler):
         await super().default_handle_logout()
         if user and not self._is_recorded:
             self._is_recorded = True
-            await self.authenticator.in_database(self.authenticator.records.signed_out, user.name)
+            request_id = request_ids.of_handler(self)
+            signed_out = self.authenticator.records.signed_out
+            await self.authenticator.in_database(signed_out, user.name, request_id)
 
 
 class SophonAuthenticatorMixin(LoggingConfigurable):
@@ -109,7 +111,7 @@ class SophonAuthenticatorMixin(LoggingConfigurable):
         The Hub says not to override this. It is overridden because it is the only place that
         sees the final name, after normalisation, name maps and hooks of any authenticator.
         """
-        attempt = Attempt.begin(data)
+        attempt = Attempt.begin(data, request_ids.of_handler(handler))
         try:
             model: dict[str, Any] | None = await super().get_authenticated_user(  # type: ignore[misc]
                 handler, data
@@ -125,7 +127,8 @@ class SophonAuthenticatorMixin(LoggingConfigurable):
             return None
         user = handler.find_user(model["name"])
         claimed = await self.claimed_groups(model)
-        display_name = await self._on_record(model, user, claimed, self.records.accepted)
+        accepted = partial(self.records.accepted, request_id=attempt.request_id)
+        display_name = await self._on_record(model, user, claimed, accepted)
         return with_name(keep_our_groups(model, user), display_name)
 
     def _refuse_reserved(self, name: str) -> None:

@@ -9,6 +9,7 @@ from jupyterhub.utils import url_path_join
 from tornado import web
 from tornado.httputil import url_concat
 
+from sophon_hub import request_ids
 from sophon_hub.authenticator.assertion import GuestRefused, Refused
 from sophon_hub.authenticator.attempts import Attempt, Reason
 from sophon_hub.authenticator.mixin import SignOutRecorder
@@ -39,13 +40,13 @@ class SignOnHandler(BaseHandler):
         except Refused as reason:
             self.log.warning("Refusing a sign-on: %s", reason)
             is_guest = isinstance(reason, GuestRefused)
-            authenticator.note_refusal(
-                Attempt(reason.user, Reason.GUEST if is_guest else Reason.ASSERTION)
-            )
+            why = Reason.GUEST if is_guest else Reason.ASSERTION
+            authenticator.note_refusal(Attempt(reason.user, why, request_ids.of_handler(self)))
             raise web.HTTPError(403, UNPROVEN) from None
         missing = authenticator.missing_factors(self, name, assertion)
         if missing and not (self.may_step_up and missing <= authenticator.step_up_factors):
-            authenticator.note_refusal(Attempt(name, Reason.SECOND_FACTOR))
+            factor = Attempt(name, Reason.SECOND_FACTOR, request_ids.of_handler(self))
+            authenticator.note_refusal(factor)
             raise web.HTTPError(403, WEAKER)
         self._end_session_of_another(name)
         if missing:

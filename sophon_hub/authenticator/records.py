@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 
 from sophon_hub import audit, jobs
 from sophon_hub.authenticator.attempts import Attempt
+from sophon_hub.authenticator.door import Door
 from sophon_hub.clock import utcnow
 from sophon_hub.errors import Conflict
 from sophon_hub.models import Person
@@ -23,10 +24,17 @@ class SignInRecords:
     def __init__(self, engine: Engine, how: str) -> None:
         self.engine = engine
         self.how = how
+        self.door = Door(engine)
         self._budget = audit.EventBudget()
 
     def accepted(
-        self, username: str, display_name: str | None, groups: dict[str, str] | None, *, admin: bool
+        self,
+        username: str,
+        display_name: str | None,
+        groups: dict[str, str] | None,
+        *,
+        admin: bool,
+        request_id: str | None = None,
     ) -> str:
         """Somebody signed in; gives the name to show.
 
@@ -35,6 +43,7 @@ class SignInRecords:
             display_name: what the sign-on system calls the person; None keeps what is known.
             groups: the research groups it claims, with roles; None when it says nothing of them.
             admin: whether the person is an administrator.
+            request_id: of the request at the Hub.
         """
 
         def write(session: Session) -> str:
@@ -43,7 +52,8 @@ class SignInRecords:
             )
             if groups is not None and (groups or person.sign_on_groups):
                 _claim(session, person, groups)
-            audit.record(session, _actor(person), "person:sign-in", person, how=self.how)
+            actor = _actor(person, request_id)
+            audit.record(session, actor, "person:sign-in", person, how=self.how)
             return person.display_name
 
         return transact(self.engine, write)
@@ -83,7 +93,7 @@ class SignInRecords:
 
         def write(session: Session) -> None:
             person = people.find_person(session, username) if username else None
-            nobody = Actor(via="page")
+            nobody = Actor(via="page", request_id=attempt.request_id)
             audit.record(
                 session,
                 nobody,
@@ -96,13 +106,14 @@ class SignInRecords:
 
         transact(self.engine, write)
 
-    def signed_out(self, username: str) -> None:
+    def signed_out(self, username: str, request_id: str) -> None:
         """Somebody signed out."""
 
         def write(session: Session) -> None:
             person = people.find_person(session, username)
             if person is not None:
-                audit.record(session, _actor(person), "person:sign-out", person, how=self.how)
+                actor = _actor(person, request_id)
+                audit.record(session, actor, "person:sign-out", person, how=self.how)
 
         transact(self.engine, write)
 
@@ -153,8 +164,8 @@ def _retire(session: Session, username: str) -> None:
     jobs.enqueue(session, "settle_person", f"person:{person.id}", person_id=person.id)
 
 
-def _actor(person: Person) -> Actor:
-    return Actor(person_id=person.id, username=person.username, via="page")
+def _actor(person: Person, request_id: str | None) -> Actor:
+    return Actor(person.id, person.username, via="page", request_id=request_id)
 
 
 def _claim(session: Session, person: Person, groups: dict[str, str]) -> None:

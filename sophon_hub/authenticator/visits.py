@@ -6,6 +6,7 @@ lab who this is. To every other page and to the API of the Hub the browser is no
 who is signed in stays so beside it.
 """
 
+import asyncio
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,8 @@ from jupyterhub.utils import maybe_future, url_path_join
 from sqlalchemy.orm import Session
 from tornado import web
 
-from sophon_hub import names
+from sophon_hub import names, request_ids
+from sophon_hub.errors import SophonError
 from sophon_hub.rehearsal import take_ticket
 from sophon_hub.store import temporary
 from sophon_hub.store.engine import reading
@@ -24,6 +26,7 @@ from sophon_hub.store.engine import reading
 if TYPE_CHECKING:
     from sophon_hub.authenticator.mixin import SophonAuthenticatorMixin
 
+FORBIDDEN = 403
 NOT_YOURS = "This temporary lab belongs to another visitor, or its time is over."
 
 
@@ -44,10 +47,14 @@ class VisitorAuthorizeHandler(OAuthAuthorizeHandler):
         return self._jupyterhub_user
 
     def _temporary_lab(self) -> str:
-        identifier = self.get_argument("client_id", "")
-        client = self.db.query(orm.OAuthClient).filter_by(identifier=identifier).first()
+        client = self._client()
         owner = client.spawner.user.name if client and client.spawner else ""
         return owner if names.is_temporary(owner) else ""
+
+    def _client(self) -> Any:
+        """The lab that asks, as the Hub knows it."""
+        identifier = self.get_argument("client_id", "")
+        return self.db.query(orm.OAuthClient).filter_by(identifier=identifier).first()
 
     async def _visitor(self) -> Any:
         secret = self.get_cookie(names.ENTRY_COOKIE)
@@ -74,7 +81,25 @@ class VisitorAuthorizeHandler(OAuthAuthorizeHandler):
         """Tell the lab who this is; others than the visitor are not asked to sign in for it."""
         if self._lab and self.current_user is None:
             raise web.HTTPError(403, NOT_YOURS)
-        await maybe_future(super().get())
+        try:
+            await maybe_future(super().get())
+        except web.HTTPError as error:
+            if error.status_code == FORBIDDEN:
+                await self._note_refusal()
+            raise
+
+    async def _note_refusal(self) -> None:
+        """Put on record who was not let into which lab; visitors have no name."""
+        client = self._client()
+        user = self.current_user
+        if self._lab or user is None or client is None or client.spawner is None:
+            return
+        server, request_id = client.spawner, request_ids.of_handler(self)
+        refused = self.authenticator.records.door.refused
+        try:
+            await asyncio.to_thread(refused, user.name, server.user.name, server.name, request_id)
+        except SophonError as error:
+            self.log.warning("A refusal at a lab is not in the audit trail: %s", error)
 
 
 def _name_of_lab(session: Session, visit: str) -> str | None:

@@ -8,14 +8,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from sophon_hub.models.base import NEVER_AGAIN, Base
 from sophon_hub.names import MAX_USERNAME
+from sophon_hub.request_ids import LONGEST
 
 
 class AuditEvent(Base):
     """One action by one actor.
 
     Subjects are kept as text and numbers without foreign keys: an event outlives what it is
-    about. ``via`` says how it came: page, api, cli or system. ``seq`` and ``digest`` are its
-    place in the chain (`store.chain`), given when the transaction is committed.
+    about. ``via`` says how it came: page, api, cli, system, or lab, where a lab says it;
+    ``request_id`` by which request, run or job, if any. ``seq`` and ``digest`` are its place in
+    the chain (`store.chain`), given when the transaction is committed.
     """
 
     __tablename__ = "audit_events"
@@ -37,6 +39,7 @@ class AuditEvent(Base):
     project_id: Mapped[int | None]
     detail: Mapped[dict[str, Any]]
     via: Mapped[str] = mapped_column(String(10))
+    request_id: Mapped[str | None] = mapped_column(String(LONGEST))
     seq: Mapped[int | None] = mapped_column(unique=True)
     digest: Mapped[str | None] = mapped_column(String(64))
 

@@ -9,7 +9,7 @@ from sophon_hub import clock
 from sophon_hub.models import AuditEvent
 from sophon_hub.pages.base import PageHandler, Values
 from sophon_hub.pages.projects import group_brief
-from sophon_hub.pages.words import last_day, memory
+from sophon_hub.pages.words import WAYS, entry, last_day, memory
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, require
 from sophon_hub.store import events, groups, projects
@@ -131,7 +131,7 @@ def _reason(detail: Detail) -> str:
 
 
 _SENTENCES: dict[str, Callable[[Detail], str]] = {
-    "group:create": lambda _: "created the group",
+    "group:create": lambda of: " for ".join(filter(None, ["created the group", of.get("owner")])),
     "group:edit": _changes,
     "group:join": lambda _: "joined the group",
     "group:ask": lambda _: "asked to join the group",
@@ -164,9 +164,9 @@ _SENTENCES: dict[str, Callable[[Detail], str]] = {
     "lab:halt": lambda detail: f"stopped the lab{_reason(detail)}",
     "lab:restart": lambda _: "restarted the lab, since somebody lost the right to work in it",
     "lab:empty-trash": lambda _: "emptied the trash of the lab",
-    "lab:open": lambda detail: (
-        "opened the lab to watch" if detail.get("mode") == "watch" else "opened the lab"
-    ),
+    "lab:open": partial(entry, "opened"),
+    "lab:enter": partial(entry, "entered"),
+    "personal:deny": _denied,
     "lab:lock": lambda detail: f"locked the lab{_reason(detail)}",
     "lab:unlock": lambda _: "unlocked the lab",
     "lab:delete": lambda _: "moved the lab to the trash",
@@ -208,7 +208,6 @@ _ICONS = {
     "dataset": "fa-database",
     "material": "fa-book-open",
 }
-_WAYS = {"api": "through the API", "cli": "on the command line", "system": "by the hub"}
 
 
 def sentence(action: str, detail: Detail) -> str:
@@ -241,7 +240,7 @@ def line(event: AuditEvent) -> Values:
         "icon": _ICONS.get(event.action.partition(":")[0], "fa-circle-info"),
         "subject": subject if address else None,
         "address": address,
-        "way": _WAYS.get(event.via, ""),
+        "way": WAYS.get(event.via, ""),
     }
 
 

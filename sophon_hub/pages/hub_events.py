@@ -22,7 +22,10 @@ class HubEventsPage(PageHandler):
 
         def work(session: Session, actor: Actor) -> Values:
             page = events.search_events(session, actor, wanted, paging)
-            items = [{**line(event), "about": event.subject} for event in page.items]
+            items = [
+                {**line(event), "about": event.subject, "request_id": event.request_id}
+                for event in page.items
+            ]
             return {
                 "page": present.listing(page, items),
                 "typed": typed,

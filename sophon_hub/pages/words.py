@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,12 @@ ROLE_MEANINGS = {
     "viewer": "sees everything, changes nothing",
     "member": "works in labs, creates projects and labs",
     "owner": "also decides about people, visibility and deletion",
+}
+WAYS = {
+    "api": "through the API",
+    "cli": "on the command line",
+    "system": "by the hub",
+    "lab": "as the lab says",
 }
 EXCERPT = 160
 
@@ -137,3 +144,8 @@ def install(environment: Environment) -> None:
         role_meanings=ROLE_MEANINGS,
         states=STATES,
     )
+
+
+def entry(verb: str, detail: Mapping[str, Any]) -> str:
+    """How somebody came into a lab."""
+    return f"{verb} the lab{' to watch' if detail.get('mode') == 'watch' else ''}"

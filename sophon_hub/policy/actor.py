@@ -39,7 +39,8 @@ class LiveMembership:
 class Actor:
     """A guest or a person, with the memberships that hold at this moment.
 
-    ``via`` is how the request came: page, api, cli or system; it is written to audit events.
+    ``via`` is how the request came: page, api, cli, system, or lab, where a lab says who it is.
+    ``request_id`` is that of the request, run or job, if any; both are written to audit events.
     """
 
     person_id: int | None = None
@@ -48,6 +49,7 @@ class Actor:
     is_admin: bool = False
     memberships: Mapping[int, LiveMembership] = field(default_factory=lambda: MappingProxyType({}))
     via: str = "api"
+    request_id: str | None = None
 
     @property
     def is_guest(self) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from shlex import quote
 from typing import Any
@@ -15,7 +16,7 @@ from requests.exceptions import RequestException
 
 from sophon_hub import names
 from sophon_hub.settings import BadSetting
-from sophon_hub.spawner import crashes, homes, records
+from sophon_hub.spawner import crashes, homes, records, static_files
 from sophon_hub.spawner.confinement import DEFAULTS, confine
 from sophon_hub.spawner.networks import LabNetworks, ensure_networks
 from sophon_hub.spawner.plan import LaunchPlan, refusal
@@ -37,6 +38,9 @@ class DockerPart(ContainerUpkeep):
 
     _skeleton: str | None = None
     """The folder of the image that a home in memory begins with."""
+
+    _static: Sequence[str] = ()
+    """Arguments by which the lab uses the files of JupyterLab that all labs share."""
 
     @property
     def executor(self) -> ThreadPoolExecutor:
@@ -115,6 +119,7 @@ class DockerPart(ContainerUpkeep):
         settings = self.sophon()
         self._post(65, "Preparing the home")
         networks = await engine.call(ensure_networks, settings, client)
+        self._static = await static_files.arguments(client, settings, plan.image)
         if plan.kind == "temporary":
             self._skeleton = await engine.call(volumes.skeleton_of, client, plan.image)
             await self._configure(plan, networks, [])
@@ -256,7 +261,7 @@ class DockerPart(ContainerUpkeep):
         if not self.is_managed:
             return command
         begin = COPY.format(quote(self._skeleton), homes.HOME) if self._skeleton else ""
-        return ["sh", "-c", begin + GATE, *command]
+        return ["sh", "-c", begin + GATE, *static_files.add(command, self._static)]
 
     def get_env(self) -> dict[str, str]:
         """The environment of the lab; nothing of the Hub's own."""

@@ -37,6 +37,7 @@ SAID = (
     "project_id",
     "detail",
     "via",
+    "request_id",
 )
 """What of an event is bound, beside its number."""
 

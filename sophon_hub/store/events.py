@@ -10,14 +10,16 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from sophon_hub import names
 from sophon_hub.errors import Forbidden
-from sophon_hub.models import AuditEvent, MemberRole, ResearchGroup, ResearchProject
+from sophon_hub.models import AuditEvent, Lab, MemberRole, ResearchGroup, ResearchProject
 from sophon_hub.policy.actor import Actor, Standing
 from sophon_hub.policy.permissions import require_person
 from sophon_hub.store.paging import Page, Paging, fetch_page, is_searchable, matches
 from sophon_hub.store.trash import Kind
 
 MOST_NOTICES = 5
-ENTRY = "lab:open"
+ENTER = "lab:enter"
+ENTRIES = ("lab:open", ENTER)
+"""Who opened a lab in the portal, and who was seen in one."""
 FOR_OWNERS = tuple(f"{kind}:{verb}" for kind in Kind for verb in ("look", "deny"))
 """Looks of administrators at private things, and what was refused to whom."""
 
@@ -52,6 +54,7 @@ class Wanted:
     subject: str = ""
     group: str = ""
     via: str = ""
+    request_id: str = ""
     since: datetime | None = None
     until: datetime | None = None
 
@@ -60,6 +63,7 @@ class Wanted:
         found = [
             _equals(AuditEvent.actor, self.actor),
             _equals(AuditEvent.via, self.via),
+            _equals(AuditEvent.request_id, self.request_id),
             matches(self.subject, AuditEvent.subject) if self.subject.strip() else None,
             None if self.since is None else AuditEvent.at >= self.since,
             None if self.until is None else AuditEvent.at < self.until,
@@ -95,8 +99,23 @@ def list_entries(session: Session, actor: Actor, paging: Paging) -> Page[AuditEv
     """Who entered which lab of the groups in which the actor works, newest first."""
     require_person(actor)
     own = AuditEvent.group_id.in_(sorted(actor.group_ids(MemberRole.MEMBER)))
-    query = select(AuditEvent).where(AuditEvent.action == ENTRY, own)
+    query = select(AuditEvent).where(AuditEvent.action.in_(ENTRIES), own)
     return _newest_first(session, query, paging)
+
+
+def system_last_entry(session: Session, lab: Lab, username: str) -> datetime | None:
+    """When somebody last entered a lab, or opened it in the portal; for the worker."""
+    return session.scalar(
+        select(AuditEvent.at)
+        .where(
+            AuditEvent.actor == username,
+            AuditEvent.action.in_(ENTRIES),
+            AuditEvent.project_id == lab.project_id,
+            AuditEvent.subject == f"{lab.project.slug}/{lab.slug}",
+        )
+        .order_by(AuditEvent.id.desc())
+        .limit(1)
+    )
 
 
 def _newest_first(session: Session, query: Select[AuditEvent], paging: Paging) -> Page[AuditEvent]:

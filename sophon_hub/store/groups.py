@@ -126,6 +126,16 @@ def lock(session: Session, group_id: int) -> ResearchGroup:
     return group
 
 
+def hold(session: Session, group_id: int) -> None:
+    """Keep the research group's people and projects as they are until this transaction ends.
+
+    Others may hold it as well: what is done in the group's labs does not wait for one another.
+    """
+    session.flush()
+    query = select(ResearchGroup).where(ResearchGroup.id == group_id).with_for_update(read=True)
+    session.execute(query.execution_options(populate_existing=True)).all()
+
+
 def list_members(
     session: Session, actor: Actor, group: ResearchGroup, paging: Paging, now: datetime
 ) -> Page[Membership]:
@@ -157,6 +167,16 @@ def find_membership(
         .where(Membership.group_id == group.id, Membership.person_id == person_id, is_live(now))
         .options(joinedload(Membership.person), joinedload(Membership.added_by))
     )
+
+
+def list_lasting_owners(session: Session, group: ResearchGroup) -> Sequence[int]:
+    """The numbers of the owners without an end date."""
+    query = select(Membership.person_id).where(
+        Membership.group_id == group.id,
+        Membership.role == MemberRole.OWNER,
+        Membership.expires_at.is_(None),
+    )
+    return session.scalars(query.order_by(Membership.person_id)).all()
 
 
 def count_lasting_owners(session: Session, group: ResearchGroup, except_person: int) -> int:
@@ -213,6 +233,25 @@ def with_person(session: Session, row: JoinRequest) -> JoinRequest:
     session.flush()
     session.refresh(row, ["person"])
     return row
+
+
+def list_of_person(
+    session: Session, actor: Actor, person: Person, now: datetime
+) -> tuple[list[tuple[str, Membership]], Sequence[str]]:
+    """Somebody's memberships with the slug of the group, and the groups they ask to join.
+
+    Of groups that the actor sees, in order.
+    """
+    memberships = select(ResearchGroup.slug, Membership).where(
+        Membership.group_id == ResearchGroup.id, Membership.person_id == person.id, is_live(now)
+    )
+    requests = select(ResearchGroup.slug).where(
+        JoinRequest.group_id == ResearchGroup.id, JoinRequest.person_id == person.id
+    )
+    seen, by_slug = visible_groups(actor), ResearchGroup.slug
+    rows = session.execute(memberships.where(seen).order_by(by_slug))
+    asked = session.scalars(requests.where(seen).order_by(by_slug)).all()
+    return [(slug, membership) for slug, membership in rows], asked
 
 
 def system_groups_of_sign_on(

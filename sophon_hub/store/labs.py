@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 from sqlalchemy import Select, select
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from sophon_hub import names
@@ -62,7 +63,10 @@ def lock(session: Session, lab: Lab) -> None:
     """Take the lab's row for this transaction and read it again, so that its state holds."""
     columns = [column.key for column in Lab.__mapper__.column_attrs]
     session.flush()  # refresh would throw away what this transaction has changed so far
-    session.refresh(lab, columns, with_for_update=True)
+    try:
+        session.refresh(lab, columns, with_for_update=True)
+    except InvalidRequestError:
+        raise NotFound from None  # removed for good, since it was found
     session.refresh(lab, ["locked_by", "started_by", "stopped_by"])
 
 

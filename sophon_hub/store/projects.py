@@ -95,6 +95,11 @@ def lock(session: Session, project: ResearchProject) -> None:
     session.refresh(project, columns, with_for_update=True)
 
 
+def system_group_id(session: Session, project_id: int) -> int | None:
+    """The research group of a project as it is now, whoever asks; None when the project is gone."""
+    return session.scalar(select(ResearchProject.group_id).where(ResearchProject.id == project_id))
+
+
 def system_projects_of(
     session: Session, group: ResearchGroup, *, lock: bool = False
 ) -> Sequence[ResearchProject]:

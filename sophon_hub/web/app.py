@@ -1,7 +1,9 @@
 """Putting the portal together: templates, the Hub's login, the application."""
 
+import logging
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +11,17 @@ from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, Pref
 from jupyterhub._data import DATA_FILES_PATH
 from jupyterhub.services.auth import HubOAuth
 from jupyterhub.utils import url_path_join
+from tornado.log import access_log
 from tornado.routing import URLSpec
 from tornado.util import import_object
 from tornado.web import Application, RequestHandler, StaticFileHandler, url
 
-from sophon_hub import paths
+from sophon_hub import paths, request_ids
 from sophon_hub.addresses import Addresses
 from sophon_hub.secret_files import read_or_make_secret
 from sophon_hub.settings import Sophon
 from sophon_hub.store.engine import make_engine
-from sophon_hub.web import robots, security
+from sophon_hub.web import lab_static, robots, security
 from sophon_hub.web.elsewhere import Elsewhere
 from sophon_hub.web.handlers import METHODS, BaseHandler
 from sophon_hub.web.portal import Portal
@@ -28,6 +31,8 @@ HEALTH = "api-health"
 STATIC = Path(__file__).resolve().parent.parent / "static"
 
 OTHER = "other"
+
+BAD_REQUEST, OUR_FAULT = 400, 500
 
 
 class NonceLoader(BaseLoader):
@@ -57,8 +62,11 @@ class PortalApplication(Application):
         self._names = {rule.handler_class: rule.name or OTHER for rule in reversed(rules)}
 
     def log_request(self, handler: RequestHandler) -> None:
-        """Log as Tornado does, and count."""
-        super().log_request(handler)
+        """Log as Tornado does, and count; of the many files of JupyterLab only what is missing."""
+        if handler.get_status() >= HTTPStatus.BAD_REQUEST or not isinstance(
+            handler, lab_static.LabStaticFile
+        ):
+            super().log_request(handler)
         request = handler.request
         is_stream = isinstance(handler, BaseHandler) and handler.is_stream
         self._metrics.observe(
@@ -68,6 +76,18 @@ class PortalApplication(Application):
             handler.get_status(),
             None if is_stream else request.request_time(),
         )
+
+
+def log_answer(handler: RequestHandler) -> None:
+    """One line an answer, as Tornado writes it, with the id that events of the request carry."""
+    request, status = handler.request, handler.get_status()
+    level = logging.INFO if status < BAD_REQUEST else logging.WARNING
+    access_log.log(
+        level if status < OUR_FAULT else logging.ERROR,
+        "%d %s %s (%s) %.2fms %s",
+        *(status, request.method, request.uri, request.remote_ip),
+        *(1000 * request.request_time(), request_ids.of_handler(handler)),
+    )
 
 
 class StaticFiles(StaticFileHandler):
@@ -122,6 +142,8 @@ def make_app(portal: Portal) -> Application:
     rules.append(url(re.escape(robots.PATH), robots.Robots, {"portal": portal}, name="robots"))
     static = url_path_join(portal.prefix, "static/(.*)")
     rules.append(url(static, StaticFiles, {"path": STATIC}, name="static"))
+    shared = url_path_join(portal.prefix, lab_static.PATTERN)
+    rules.append(url(shared, lab_static.LabStaticFile, {"portal": portal}, name="lab-static"))
     nothing_here = import_object(NOT_FOUND)
     addresses = portal.addresses
     application = PortalApplication(
@@ -129,6 +151,7 @@ def make_app(portal: Portal) -> Application:
         rules,
         default_handler_class=Elsewhere if addresses.domain else nothing_here,
         default_handler_args={"portal": portal},
+        log_function=log_answer,
         cookie_secret=read_or_make_secret(
             portal.settings.prepare_data_dir() / "portal-cookie-secret"
         ),

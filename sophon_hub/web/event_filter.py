@@ -6,8 +6,8 @@ from sophon_hub.errors import Invalid
 from sophon_hub.store.events import Wanted
 from sophon_hub.web.handlers import BaseHandler
 
-TEXTS = ("actor", "action", "subject", "group")
-WAYS = ("page", "api", "cli", "system")
+TEXTS = ("actor", "action", "subject", "group", "request_id")
+WAYS = ("page", "api", "cli", "system", "lab")
 
 
 def wanted_events(handler: BaseHandler) -> Wanted:

@@ -10,7 +10,7 @@ from jupyterhub.services.auth import HubOAuthenticated
 from tornado.httputil import HTTPInputError, parse_body_arguments
 from tornado.web import RequestHandler, stream_request_body
 
-from sophon_hub import clock
+from sophon_hub import clock, request_ids
 from sophon_hub.actions.noticed import (
     Noticed,
     look_at,
@@ -62,6 +62,10 @@ class BaseHandler(HubOAuthenticated, RequestHandler):
         self._refusal: tuple[Actor, Noticed] | None = None
         self._body = BoundedBody()
         security.set_headers(self, self.content_policy())
+
+    def set_default_headers(self) -> None:
+        """Every answer, an error too, names its request."""
+        self.set_header(request_ids.HEADER, request_ids.of_handler(self))
 
     def content_policy(self) -> str:
         """The Content-Security-Policy of answers."""
@@ -200,13 +204,14 @@ class BaseHandler(HubOAuthenticated, RequestHandler):
 
     def _actor(self, session: Session, caller: Caller) -> Actor:
         if caller.username is None:
-            return Actor(via=self.via)
+            return Actor(via=self.via, request_id=request_ids.of_handler(self))
         actor = people.find_actor(
             session,
             caller.username,
             is_admin=caller.is_admin,
             via=self.via,
             now=clock.utcnow(),
+            request_id=request_ids.of_handler(self),
         )
         if actor is None:
             # what was remembered may be of an account that is gone by now

@@ -241,6 +241,7 @@ def event(row: AuditEvent) -> Json:
         "subject": row.subject,
         "detail": row.detail,
         "via": row.via,
+        "request_id": row.request_id,
     }
 
 

@@ -3,14 +3,14 @@
 import logging
 
 from sophon_hub.actions.claims import apply_claims
-from sophon_hub.worker.context import SYSTEM, Context
+from sophon_hub.worker.context import Context
 
 log = logging.getLogger("sophon.worker")
 
 
 async def apply(context: Context, person_id: int) -> None:
     """Make what was said at somebody's sign-in their memberships."""
-    applied = await context.write(lambda session: apply_claims(session, SYSTEM, person_id))
+    applied = await context.write(lambda session: apply_claims(session, context.actor, person_id))
     for slug in applied.absent:
         log.warning(
             "research_groups names the research group %r, which does not exist or is in the trash",

@@ -19,11 +19,15 @@ SYSTEM = Actor(via="system")
 
 @dataclass
 class Context:
-    """Database access off the event loop, the Hub, and the settings."""
+    """Database access off the event loop, the Hub, and the settings.
+
+    ``actor`` is the hub itself, with the id of the job that is done, if it is one.
+    """
 
     engine: Engine
     hub: HubClient
     settings: Sophon
+    actor: Actor = SYSTEM
     executor: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(4, thread_name_prefix="database")
     )

@@ -4,14 +4,14 @@ import logging
 from functools import partial
 
 from sophon_hub.actions.departures import settle_person
-from sophon_hub.worker.context import SYSTEM, Context
+from sophon_hub.worker.context import Context
 
 log = logging.getLogger("sophon.worker")
 
 
 async def settle(context: Context, person_id: int) -> None:
     """Take somebody out of all research groups, and pass those on that would have no owner."""
-    settled = await context.write(partial(settle_person, actor=SYSTEM, person_id=person_id))
+    settled = await context.write(partial(settle_person, actor=context.actor, person_id=person_id))
     for slug, heir in settled.passed.items():
         log.warning("the research group %s has passed to %s: its last owner is gone", slug, heir)
     for slug in settled.ownerless:

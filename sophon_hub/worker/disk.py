@@ -71,7 +71,7 @@ async def _measure(context: Context, kind: Kind, number: int) -> None:
     def write(session: Session) -> None:
         servers.system_set_usage(session, kind, number, usage, utcnow())
         if usage and is_too_large_to_run(usage[0], settings):
-            halt.too_large(session, kind, number)
+            halt.too_large(session, kind, number, context.actor)
 
     await context.write(write)
 

@@ -37,7 +37,7 @@ async def apply(context: Context, wanted: GroupProjection) -> None:
     staying = wanted.people | wanted.watchers
     if present[names.people_group(wanted.slug)] - wanted.people:
         # before the Hub forgets who they were: a worker that dies here finds them once more
-        await context.write(partial(restart.enqueue, group=wanted.slug))
+        await context.write(partial(restart.enqueue, group=wanted.slug, actor=context.actor))
     for group in in_groups:
         await hub.remove_from_group(group, present[group] - staying)
     if gone_accounts or any(present[group] - staying for group in in_groups):

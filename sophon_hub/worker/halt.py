@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from sophon_hub import audit, jobs
 from sophon_hub.clock import utcnow
 from sophon_hub.models import Lab, LabState, Person, PersonalLab
+from sophon_hub.policy.actor import Actor
 from sophon_hub.store import labs, personal
 from sophon_hub.store.servers import Kind
 from sophon_hub.worker.context import SYSTEM
@@ -20,11 +21,11 @@ TOO_LARGE = "its files take more than this hub allows"
 FILLED = "its files were growing until the disk had hardly any room left"
 
 
-def too_large(session: Session, kind: Kind, number: int) -> None:
+def too_large(session: Session, kind: Kind, number: int, actor: Actor) -> None:
     """Stop a running lab whose home is too large; one that is to clean up goes on."""
     lab = _running(session, kind, number)
     if lab is not None and not lab.clean_up:
-        _halt(session, lab, TOO_LARGE)
+        _halt(session, lab, TOO_LARGE, actor)
 
 
 def filled_disk(session: Session, kind: Kind, number: int) -> None:
@@ -51,7 +52,7 @@ def _running(session: Session, kind: Kind, number: int) -> Lab | PersonalLab | N
     return lab if lab.state is LabState.RUNNING else None
 
 
-def _halt(session: Session, lab: Lab | PersonalLab, reason: str) -> None:
+def _halt(session: Session, lab: Lab | PersonalLab, reason: str, actor: Actor = SYSTEM) -> None:
     lab.state, lab.message = LabState.STOPPING, f"Stopping, because {reason}"
     lab.stopped_at, lab.stop_reason = utcnow(), reason
     if isinstance(lab, Lab):
@@ -63,5 +64,5 @@ def _halt(session: Session, lab: Lab | PersonalLab, reason: str) -> None:
         subject, name = lab.person, f"of {lab.person.username}"
         jobs.enqueue(session, "stop_personal", f"personal:{lab.id}", personal_id=lab.id)
     action = "lab:halt" if isinstance(lab, Lab) else "personal:halt"
-    audit.record(session, SYSTEM, action, subject, reason=reason, disk_bytes=lab.disk_bytes)
+    audit.record(session, actor, action, subject, reason=reason, disk_bytes=lab.disk_bytes)
     log.warning("stopping the lab %s, because %s", name, reason)

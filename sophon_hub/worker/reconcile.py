@@ -14,6 +14,7 @@ from sophon_hub.actions.people import note_person
 from sophon_hub.clock import utcnow
 from sophon_hub.hub import Account, Server
 from sophon_hub.models import Lab, LabState
+from sophon_hub.policy.actor import Actor
 from sophon_hub.store import labs
 from sophon_hub.store.engine import Session
 from sophon_hub.store.people import system_people
@@ -24,7 +25,7 @@ from sophon_hub.store.projection import (
     system_groups_with_end_between,
 )
 from sophon_hub.worker import disk, locks, personal
-from sophon_hub.worker.context import SYSTEM, Context
+from sophon_hub.worker.context import Context
 
 log = logging.getLogger("sophon.worker")
 
@@ -55,7 +56,7 @@ async def watch(context: Context) -> None:
 
     def write(session: Session) -> list[tuple[str, str]]:
         personal.compare(session, before_personal, default_servers)
-        return _compare(session, before, servers)
+        return _compare(session, context.actor, before, servers)
 
     unknown = await context.write(write)
     for username, name in unknown:
@@ -69,17 +70,20 @@ def _states(session: Session) -> dict[int, LabState]:
 
 
 def _compare(
-    session: Session, before: dict[int, LabState], servers: dict[tuple[str, str], Server]
+    session: Session,
+    actor: Actor,
+    before: dict[int, LabState],
+    servers: dict[tuple[str, str], Server],
 ) -> list[tuple[str, str]]:
     """Correct the labs' states; gives the servers that no lab stands for."""
     known = labs.system_labs_by_server(session, set(servers))
     for key, server in servers.items():
         if key in known and _is_settled(known[key], before):
-            _note_server(session, known[key], server)
+            _note_server(session, actor, known[key], server)
     for lab in labs.system_labs_with_servers(session):
         key = (names.account_name(lab.project.slug), lab.slug)
         if key not in servers and _is_settled(lab, before):
-            _note_no_server(session, lab)
+            _note_no_server(session, actor, lab)
     return [key for key in servers if key not in known]
 
 
@@ -88,7 +92,7 @@ def _is_settled(lab: Lab, before: dict[int, LabState]) -> bool:
     return before.get(lab.id) is (lab.state if lab.state.has_server else None)
 
 
-def _note_server(session: Session, lab: Lab, server: Server) -> None:
+def _note_server(session: Session, actor: Actor, lab: Lab, server: Server) -> None:
     if not server.ready or server.pending:
         return
     is_trash = lab.deleted_at is not None or lab.project.deleted_at is not None
@@ -100,14 +104,14 @@ def _note_server(session: Session, lab: Lab, server: Server) -> None:
         lab.started_with = lab.launch_settings()
         lab.started_at, lab.started_by_id = utcnow(), None
         lab.stopped_at, lab.stop_reason = None, ""
-        audit.record(session, SYSTEM, "lab:found-running", lab)
+        audit.record(session, actor, "lab:found-running", lab)
     elif lab.state is LabState.STARTING:
         _enqueue(session, "start_lab", lab)
     elif lab.state is LabState.STOPPING:
         _enqueue(session, "stop_lab", lab)
 
 
-def _note_no_server(session: Session, lab: Lab) -> None:
+def _note_no_server(session: Session, actor: Actor, lab: Lab) -> None:
     if lab.state is LabState.STARTING:
         _enqueue(session, "start_lab", lab)
     elif lab.state is LabState.STOPPING:
@@ -118,7 +122,7 @@ def _note_no_server(session: Session, lab: Lab) -> None:
         lab.busy, lab.stops_at, lab.stop_reason = False, None, ""
         lab.stopped_at, lab.stopped_by_id = utcnow(), None
         disk.enqueue_measure(session, Lab, lab.id)
-        audit.record(session, SYSTEM, "lab:ended", lab)
+        audit.record(session, actor, "lab:ended", lab)
 
 
 def _enqueue(session: Session, kind: str, lab: Lab) -> None:

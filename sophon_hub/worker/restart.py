@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from sophon_hub import audit, jobs
 from sophon_hub.clock import utcnow
 from sophon_hub.models import LabState
+from sophon_hub.policy.actor import Actor
 from sophon_hub.store import labs as store
 from sophon_hub.worker import labs
 from sophon_hub.worker.context import SYSTEM, Context
@@ -17,12 +18,12 @@ REASON = "somebody lost the right to work in it"
 MESSAGE = f"Restarting, since {REASON}"
 
 
-def enqueue(session: Session, group: str) -> None:
+def enqueue(session: Session, group: str, actor: Actor = SYSTEM) -> None:
     """Have those running labs of a research group (slug) restarted that are set to do so."""
     for lab in store.system_to_restart(session, group):
         lab.state, lab.message = LabState.STOPPING, MESSAGE
         lab.stopped_at, lab.stopped_by_id, lab.stop_reason = utcnow(), None, REASON
-        audit.record(session, SYSTEM, "lab:restart", lab)
+        audit.record(session, actor, "lab:restart", lab)
         jobs.enqueue(session, "restart_lab", f"lab:{lab.id}", lab_id=lab.id)
 
 

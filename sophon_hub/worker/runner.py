@@ -3,11 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from sophon_hub import jobs
+from sophon_hub import jobs, request_ids
 from sophon_hub.clock import utcnow
 from sophon_hub.errors import SophonError
 from sophon_hub.hub import HubDown, HubRefused
@@ -29,7 +29,7 @@ from sophon_hub.worker import (
     restart,
     trash,
 )
-from sophon_hub.worker.context import Context
+from sophon_hub.worker.context import SYSTEM, Context
 from sophon_hub.worker.room import RoomWatch
 
 log = logging.getLogger("sophon.worker")
@@ -134,9 +134,14 @@ class Runner:
     async def _do(self, job: Leased) -> None:
         handler, number = HANDLERS[job.kind]
         try:
-            await handler(self._context, job.payload[number])
+            # what it does is told from what others do, and from what nobody asked for
+            actor = replace(SYSTEM, request_id=request_ids.of_job(job.id))
+            await handler(replace(self._context, actor=actor), job.payload[number])
         except (HubDown, HubRefused, SophonError) as error:
-            log.warning("%s %s did not work, trying again: %s", job.kind, job.payload, error)
+            log.warning(
+                "job %s, %s %s, did not work, trying again: %s",
+                *(job.id, job.kind, job.payload, error),
+            )
             self._failed += 1
             await self._settle(
                 partial(

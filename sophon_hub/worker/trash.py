@@ -16,7 +16,7 @@ from sophon_hub.errors import Unavailable
 from sophon_hub.store.trash import Kind, Remains, system_deletions, system_remains
 from sophon_hub.volumes import datasets, homes, material
 from sophon_hub.volumes.helper import VolumeTrouble
-from sophon_hub.worker.context import SYSTEM, Context
+from sophon_hub.worker.context import Context
 from sophon_hub.worker.groups import sync_group
 from sophon_hub.worker.labs import wait_until_stopped
 
@@ -25,13 +25,15 @@ async def end_due(context: Context) -> None:
     """Begin to remove what has been in the trash for the retention time."""
     before = utcnow() - timedelta(days=context.settings.retention_days)
     for deleted in await context.read(partial(system_deletions, before=before)):
-        await context.write(partial(end_deletion, actor=SYSTEM, deleted=deleted, before=before))
+        await context.write(
+            partial(end_deletion, actor=context.actor, deleted=deleted, before=before)
+        )
 
 
 async def follow_group(context: Context, group_id: int) -> None:
     """After a change of a group's people: whose deletions still stand, and who enters its labs."""
     if await context.read(partial(system_deletions, group_id=group_id)):
-        await context.write(partial(cancel_deletions, actor=SYSTEM, group_id=group_id))
+        await context.write(partial(cancel_deletions, actor=context.actor, group_id=group_id))
     await sync_group(context, group_id)
 
 
@@ -46,7 +48,7 @@ def purge(kind: Kind) -> Callable[[Context, int], Awaitable[None]]:
             raise Unavailable("A dataset or material is being read just now.")
         await _clear(context, remains)
         await context.write(
-            partial(finish_purge, actor=SYSTEM, kind=kind, number=number, cleared=remains)
+            partial(finish_purge, actor=context.actor, kind=kind, number=number, cleared=remains)
         )
 
     return work

@@ -15,7 +15,7 @@ from sophon_hub.settings import Sophon
 from sophon_hub.store import labs, people, personal
 from sophon_hub.store.engine import Session
 from sophon_hub.store.servers import Kind
-from sophon_hub.worker import halt
+from sophon_hub.worker import entries, halt
 
 COARSE = timedelta(seconds=30)
 """Differences of the last activity that are not worth being written down."""
@@ -36,11 +36,15 @@ class Report:
 
 @dataclass
 class News:
-    """What is to be written down about a lab, and why it is to be stopped, if it is."""
+    """What is to be written down about a lab, who has come, and why it is to be stopped, if it is.
+
+    ``came`` are people as `models.Lab.people` has them.
+    """
 
     kind: Kind
     number: int
     values: dict[str, Any] = field(default_factory=dict)
+    came: list[dict[str, Any]] = field(default_factory=list)
     halt: str = ""
 
 
@@ -58,6 +62,8 @@ def find_news(session: Session, settings: Sophon, reports: Mapping[Where, Report
         one = _usage(lab, reports[where], settings)
         if isinstance(lab, Lab) and lab.people != inside[where]:
             one.values["people"] = inside[where]
+            before = {person["username"] for person in lab.people}
+            one.came = [person for person in inside[where] if person["username"] not in before]
         if one.values or one.halt:
             news.append(one)
     return news
@@ -72,6 +78,8 @@ def write_down(session: Session, news: Collection[News]) -> None:
             continue
         for name, value in one.values.items():
             setattr(lab, name, value)
+        if one.came:
+            entries.note(session, lab.id, one.came)
         if one.halt and lab.stops_at is not None:  # else somebody has just kept it
             session.flush()
             halt.unused(session, one.kind, one.number, one.halt)

@@ -32,6 +32,7 @@ from sophon_hub.actions.datasets import (
 from sophon_hub.actions.events import prune_events
 from sophon_hub.actions.groups import (
     create_group,
+    create_group_for,
     delete_group,
     edit_group,
     join_group,
@@ -127,6 +128,14 @@ CASES: dict[str, Case] = {
         "barbara",
         "guest",
         lambda s, a: create_group(s, a, forms.NewGroup(name="Lasers")),
+        "group:create",
+        "lasers",
+        ("sync_group lasers",),
+    ),
+    "groups.create_group_for": Case(
+        "root",
+        "barbara",
+        lambda s, a: create_group_for(s, a, forms.NewGroup(name="Lasers"), "ada"),
         "group:create",
         "lasers",
         ("sync_group lasers",),
@@ -627,6 +636,8 @@ HELPERS = {
     "personal.begin_start",  # a part of the actions that start one
     "labs.check_unlocked",
     "labs.lift_lock",
+    "labs.take_lab",
+    "projects.lock_project",
     "noticed.look_at",  # nobody asks for these: tests/web/test_looks.py, test_refusals.py
     "noticed.record_looks",
     "noticed.record_refusal",
@@ -637,6 +648,7 @@ HELPERS = {
     "groups.drop_request",
     "groups.lock_contents",
     "groups.has_expired",
+    "groups.in_the_way",
     "groups.lock_for",
     "groups.sync",
     "idempotency.once",  # runs one of the actions

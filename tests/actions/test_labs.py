@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from sophon_hub import clock
 from sophon_hub.actions.forms import LabChanges, LabStart, LockReason, NewLab
@@ -41,6 +41,22 @@ def project(cast: Cast) -> ResearchProject:
 @pytest.fixture
 def lab(cast: Cast, project: ResearchProject) -> Lab:
     return make.lab(cast.session, project)
+
+
+def test_a_lab_that_is_removed_for_good_meanwhile_is_not_there(cast: Cast, lab: Lab) -> None:
+    cast.session.execute(delete(Lab), execution_options={"synchronize_session": False})
+    with pytest.raises(NotFound):
+        stop_lab(cast.session, cast.actor("grace"), lab)
+
+
+def test_nothing_is_done_with_a_lab_whose_project_has_just_moved(
+    cast: Cast, lab: Lab, project: ResearchProject
+) -> None:
+    other = make.group(cast.session, "waves")
+    move = update(ResearchProject).values(group_id=other.id)
+    cast.session.execute(move, execution_options={"synchronize_session": False})
+    with pytest.raises(Conflict, match="moved this project"):
+        stop_lab(cast.session, cast.actor("grace"), lab)
 
 
 def create(cast: Cast, project: ResearchProject, settings: Sophon, **fields: Any) -> Lab:

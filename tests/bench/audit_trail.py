@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from sophon_hub import audit
+from sophon_hub import audit, request_ids
 from sophon_hub.policy.actor import Actor
 from sophon_hub.settings import PREFIX
 from sophon_hub.store import schema
@@ -23,7 +23,7 @@ EVENTS = 100_000
 IN_A_TRANSACTION = 1_000
 RUNS = 5
 SINGLE = 200
-ACTOR = Actor(person_id=1, username="ada", via="api")
+ACTOR = Actor(person_id=1, username="ada", via="api", request_id=request_ids.new())
 
 VERIFY = Target("max", 10)
 

@@ -1,9 +1,9 @@
 """What JupyterLab's page costs a browser: bytes over the network and seconds until it is usable.
 
 Three visits by one browser: to a lab for the first time, to the same lab again, and to another
-lab for the first time. JupyterLab's files are served below each lab's own address and may be
-kept for a year, so the second visit shows what a browser saves that has them, and the third what
-it does not save because they have another address.
+lab for the first time, as by a second visitor at the same computer. JupyterLab's files may be
+kept for a year and have one address for all labs; ``not_shared`` are the same visits where each
+lab serves them below its own address.
 """
 
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from tests.bench.report import Report
 from tests.browser import running_chromium
 
 ROUNDS = 3
+NOT_SHARED = 'c.Spawner.args = ["--LabApp.override_static_url="]'
 READY = ".jp-Launcher"
 READY_MILLISECONDS = 120_000
 
@@ -34,8 +35,14 @@ class Traffic:
 
 
 def measure(report: Report) -> None:
+    """With shared files, then without."""
+    _measure(report, "", "")
+    _measure(report, "not_shared.", NOT_SHARED)
+
+
+def _measure(report: Report, prefix: str, configured: str) -> None:
     """Each round has a browser of its own, without anything kept."""
-    with running_site(report) as site, running_chromium() as browser:
+    with running_site(report, configured=configured) as site, running_chromium() as browser:
         owner = site.api(OWNER)
         first, second = make_labs(owner, 2)
         for lab in (first, second):
@@ -46,9 +53,10 @@ def measure(report: Report) -> None:
                 for name, lab in (("first", first), ("again", first), ("other_lab", second)):
                     visits.setdefault(name, []).append(_visit(page, lab))
     for name, made in visits.items():
-        report.add(f"{name}.usable", "s", [seconds for seconds, _ in made])
-        report.add(f"{name}.over_network", "MB", [one.over_network / 1e6 for _, one in made])
-        report.add(f"{name}.requests", "requests", [one.requests for _, one in made])
+        over_network = [one.over_network / 1e6 for _, one in made]
+        report.add(f"{prefix}{name}.usable", "s", [seconds for seconds, _ in made])
+        report.add(f"{prefix}{name}.over_network", "MB", over_network)
+        report.add(f"{prefix}{name}.requests", "requests", [one.requests for _, one in made])
 
 
 def _visit(page: Page, lab: Lab) -> tuple[float, Traffic]:

@@ -15,7 +15,7 @@ import requests
 from sophon_hub import names
 from tests.bench.report import Report
 from tests.engine import docker_client, remove_namespace
-from tests.journeys.site import PEOPLE, Api, Site
+from tests.journeys.site import PEOPLE, REPOSITORY, Api, Site
 
 PROJECT = "measured"
 OWNER = "ada"
@@ -27,9 +27,17 @@ def running_site(
     report: Report,
     environment: dict[str, str] | None = None,
     people: dict[str, str] | None = None,
+    configured: str = "",
 ) -> Iterator[Site]:
-    """A hub that was started, and ends with everything it made; ``people`` instead of the usual."""
+    """A hub that was started, and ends with everything it made; ``people`` instead of the usual.
+
+    ``configured`` are more lines of its configuration.
+    """
     with prepared_site(environment, people) as site:
+        if configured:
+            site.config_file = site.directory / "jupyterhub_config.py"
+            usual = (REPOSITORY / "jupyterhub_config.py").read_text()
+            site.config_file.write_text(f"{usual}\n{configured}\n")
         report.say("starting a hub")
         site.start()
         yield site

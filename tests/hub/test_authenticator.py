@@ -71,7 +71,7 @@ def local(make: Make) -> Any:
 
 
 def handler_of(user: Any = None) -> Any:
-    return SimpleNamespace(find_user=lambda name: user)
+    return SimpleNamespace(find_user=lambda name: user, request=SimpleNamespace(headers={}))
 
 
 async def sign_in(authenticator: Any, username: str, password: str = GOOD, **more: Any) -> Any:

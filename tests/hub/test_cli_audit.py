@@ -126,7 +126,9 @@ def test_pruned_events_are_in_the_archive_and_the_rest_is_whole(
     status, found = verify(capsys)
     assert (status, found["count"], found["problem"]) == (0, 3, None)
     assert cli.main(["audit", "export"]) == 0
-    assert [json.loads(line)["action"] for line in said(capsys)][-1] == "audit:prune"
+    last = json.loads(said(capsys)[-1])
+    assert (last["action"], last["via"]) == ("audit:prune", "cli")
+    assert len(last["request_id"]) == len("7f1cf0cd6f3e4cf3a8b07f0c1d2b2b63")
     assert cli.main(prune) == 0
     assert said(capsys) == ["There are no events from before 2027-03-03."]
 

@@ -73,6 +73,13 @@ def enter(hub: RunningHub, lab: str, name: str) -> Visitor:
     return Visitor(hub.url + lab, browser)
 
 
+def entries(caller: Caller) -> set[tuple[str, str]]:
+    """Who has come into the labs of one's groups, and how."""
+    items = caller.expect(200, "GET", "me/entries")["items"]
+    assert len(items) == len({item["actor"] for item in items})
+    return {(item["actor"], item["action"]) for item in items}
+
+
 def test_a_lock_set_in_the_portal_makes_those_who_are_in_the_lab_watch_until_it_is_lifted(
     hub: RunningHub, people: dict[str, Caller], lab: str
 ) -> None:
@@ -82,6 +89,10 @@ def test_a_lock_set_in_the_portal_makes_those_who_are_in_the_lab_watch_until_it_
         hers.expect("PUT", f"/api/contents/{NOTEBOOK}", json=notebook)
         paths = visitor.paths_of_every_kind()
         kernel, own = visitor.socket(paths["kernel"]), hers.socket(paths["kernel"])
+        wait_for(
+            lambda: entries(ada) == {("ada", "lab:enter"), ("grace", "lab:enter")},
+            "those who came by the lab's own address to be on record",
+        )
 
         grace.expect(200, "POST", f"{LAB}/lock", {"reason": "exam"})
 
@@ -100,6 +111,27 @@ def test_a_lock_set_in_the_portal_makes_those_who_are_in_the_lab_watch_until_it_
             TOLD_SECONDS,
         )
         assert ada.expect(200, "POST", f"{LAB}/open")["mode"] == "edit"
+
+
+def test_who_is_refused_at_the_door_of_a_lab_is_on_record_once_and_the_owners_read_it(
+    hub: RunningHub, people: dict[str, Caller], lab: str
+) -> None:
+    def denied() -> list[tuple[str, str, str]]:
+        items = people["ada"].expect(200, "GET", "groups/optics/events")["items"]
+        return [
+            (item["actor"], item["subject"], item["request_id"])
+            for item in items
+            if item["action"] == "lab:deny"
+        ]
+
+    browser = sign_on(hub, "barbara")
+    pages = [browser.page(f"{lab}/lab") for _ in range(3)]
+    assert {page.status_code for page in pages} == {403}
+    assert denied() == [("barbara", "lens/bench", pages[0].headers["X-Request-ID"])]
+    assert browser.page("/user/grace/").status_code in (403, 404)
+    with enter(hub, lab, "grace"):
+        pass
+    assert len(denied()) == 1
 
 
 # people who go ------------------------------------------------------------------------------

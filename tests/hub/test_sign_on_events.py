@@ -74,7 +74,7 @@ async def settled(authenticator: Any) -> None:
 
 async def sign_in(authenticator: Any, username: str, password: str = GOOD) -> Any:
     """The model, or the error, of one attempt."""
-    handler = SimpleNamespace(find_user=lambda name: None)
+    handler = SimpleNamespace(find_user=lambda name: None, request=SimpleNamespace(headers={}))
     data = {"username": username, "password": password}
     try:
         return await authenticator.get_authenticated_user(handler, data)
@@ -205,7 +205,7 @@ async def test_strangers_cannot_fill_the_table(
 
 async def test_a_refusal_is_answered_before_it_is_written(local: Any) -> None:
     """However long the database takes: nothing can be told from the time."""
-    handler = SimpleNamespace(find_user=lambda name: None)
+    handler = SimpleNamespace(find_user=lambda name: None, request=SimpleNamespace(headers={}))
     data = {"username": "ada", "password": TYPED}
     with writing(local.engine) as session:
         session.connection()  # from now on nobody else can write
@@ -334,6 +334,12 @@ def local_hub(tmp_path: Path) -> Iterator[RunningHub]:
     hub.end()
 
 
+def id_of(answer: Any) -> str:
+    found: str = answer.headers["X-Request-ID"]
+    assert len(found) == len("7f1cf0cd6f3e4cf3a8b07f0c1d2b2b63")
+    return found
+
+
 def told(database: Database) -> list[tuple[str, str, str | None]]:
     rows = database.events("person:")
     return [(row.action, row.subject, row.detail.get("reason")) for row in rows]
@@ -349,17 +355,20 @@ def test_a_browser_leaves_one_event_for_each_thing_it_does(local_hub: RunningHub
         wait_for(lambda: len(told(database)) >= len(seen), f"{event}", 10)
         assert told(database) == seen
 
-    assert browser.sign_in("admin", TYPED).status_code == 403
+    answers = [browser.sign_in("admin", TYPED)]
     then("person:refuse", "admin", "credentials")
-    assert browser.sign_in("nobody", TYPED).status_code == 403
+    answers.append(browser.sign_in("nobody", TYPED))
     then("person:refuse", "instance", "credentials")
-    assert browser.sign_in("admin", local_hub.admin_password()).status_code == 302
+    answers.append(browser.sign_in("admin", local_hub.admin_password()))
     then("person:sign-in", "admin", None)
+    assert [answer.status_code for answer in answers] == [403, 403, 302]
     assert browser.name() == "admin"
     browser.page("/services/sophon/")
-    browser.page("/hub/logout")
+    answers.append(browser.page("/hub/logout", allow_redirects=False))
     assert browser.name() is None
     then("person:sign-out", "admin", None)
+    ids = [row.request_id for row in database.events("person:")]
+    assert ids == [id_of(answer) for answer in answers]
     browser.page("/hub/logout")
     browser.page("/hub/login")
     # a password in the body of a request for a token is a sign-in as well

@@ -16,6 +16,7 @@ from sophon_hub.spawner import crashes, make_project_spawner
 from sophon_hub.spawner.plan import lab_plan, personal_plan, personal_uid
 from sophon_hub.spawner.progress import ProgressBoard
 from sophon_hub.spawner.pull import _percent
+from sophon_hub.spawner.static_files import ADDRESS, APP_DIR, add
 from sophon_hub.store.launch import LaunchSpec
 from sophon_hub.store.personal import PersonalSpec
 
@@ -82,6 +83,15 @@ def test_the_percentage_is_over_all_layers() -> None:
     assert line("b", "Downloading", 0, 300) == 12
     assert line("a", "Download complete") == 25
     assert line("b", "Pull complete") == 100
+
+
+def test_a_site_that_serves_jupyterlabs_files_elsewhere_is_left_alone() -> None:
+    shared = [f"{ADDRESS}/services/sophon/lab-static/d", f"{APP_DIR}/opt/lab"]
+    usual = ["jupyterhub-singleuser", "--LabApp.default_url=/lab"]
+
+    assert add(usual, shared) == [*usual, *shared]
+    for others in ([f"{ADDRESS}https://files.example.edu/lab"], [f"{APP_DIR}/srv"], [ADDRESS]):
+        assert add([*usual, *others], shared) == [*usual, *others]
 
 
 def test_a_plan_takes_defaults_where_the_lab_says_nothing() -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.engine import docker_client, remove_namespace
 from tests.journeys.jupyterlab import (
@@ -152,11 +152,26 @@ def test_a_visitor_signs_in_and_finds_the_work_in_the_own_lab(site: Site, browse
     own = context.new_page()
     enter(own, f"{site.url}/user/ada/lab", f"{folder[1]}/{notebook}")
     expect(cells(own).first).to_contain_text("'made in a visit'", timeout=2 * LAB_READY)
+    assert_nothing_was_loaded_again(own)
     keep_picture(own, "own-lab")
     visit.bring_to_front()
     visit.get_by_role("button", name="End and delete it").click()
     expect(visit.get_by_role("heading", name="You have a lab of your own")).to_be_visible()
     context.close()
+
+
+def assert_nothing_was_loaded_again(page: Page) -> None:
+    """JupyterLab's files are what this browser has from another lab, of another image."""
+    sizes: dict[str, int] = page.evaluate(
+        "Object.fromEntries(performance.getEntriesByType('resource')"
+        ".map((one) => [one.name, one.transferSize]))"
+    )
+    shared = {name: size for name, size in sizes.items() if "/services/sophon/lab-static/" in name}
+    assert len(shared) > 20, sizes
+    # what only a lab with collaboration needs may be new
+    again = {name: size for name, size in shared.items() if size}
+    assert sum(again.values()) < 100_000, again
+    assert not [name for name in sizes if "/static/lab/" in name]
 
 
 def publish(site: Site) -> Api:

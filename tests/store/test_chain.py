@@ -115,6 +115,7 @@ CHANGES = {
     "project_id": ("UPDATE audit_events SET project_id = 1 WHERE seq = 3", ALTERED),
     "detail": ("UPDATE audit_events SET detail = '{}' WHERE seq = 3", ALTERED),
     "via": ("UPDATE audit_events SET via = 'cli' WHERE seq = 3", ALTERED),
+    "request_id": ("UPDATE audit_events SET request_id = 'x' WHERE seq = 3", ALTERED),
     "at": ("UPDATE audit_events SET at = '2020-01-01 00:00:00+00:00' WHERE seq = 3", ALTERED),
     "digest": (f"UPDATE audit_events SET digest = '{START}' WHERE seq = 3", ALTERED),
     "missing": ("DELETE FROM audit_events WHERE seq = 3", "Event 3 is missing."),

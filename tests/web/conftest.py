@@ -7,6 +7,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -55,9 +56,10 @@ class Answer:
 
     @property
     def told(self) -> tuple[int, dict[str, str], str]:
-        """Everything a client learns, without the time of day."""
+        """Everything a client learns, without the time of day and the name of the request."""
         headers = {name.lower(): value for name, value in self.headers.get_all()}
         headers.pop("date", None)
+        assert re.fullmatch("[0-9a-f]{32}", headers.pop("x-request-id"))
         return self.status, headers, self.text
 
     @property

@@ -344,7 +344,7 @@ async def test_a_group_in_the_trash_is_gone_but_for_owners_until_it_is_restored(
 
 async def test_events_tell_who_did_what(busy_site: Site):
     ada = busy_site.client("ada")
-    await ada.patch(PUBLIC, {"name": "Other"})
+    told = await ada.patch(PUBLIC, {"name": "Other"})
     await busy_site.client("barbara").post(f"{PUBLIC}/join")
     joined, edited = (await ada.get(f"{PUBLIC}/events")).json["items"]
     assert TIME.fullmatch(edited.pop("at"))
@@ -355,6 +355,7 @@ async def test_events_tell_who_did_what(busy_site: Site):
         "subject": "public",
         "detail": {"before": {"name": "Public"}, "after": {"name": "Other"}},
         "via": "api",
+        "request_id": told.headers["X-Request-ID"],
     }
     assert (joined["actor"], joined["action"]) == ("barbara", "group:join")
 

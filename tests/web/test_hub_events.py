@@ -112,6 +112,21 @@ async def test_people_see_who_entered_the_labs_they_work_in_and_no_others(busy: 
     assert "Nothing has happened yet" in (await busy.client("barbara").get("entries")).text
 
 
+async def test_who_came_by_the_address_of_the_lab_is_told_with_who_says_so(busy: Site):
+    with busy.rows() as session:
+        lab = world.lab(session, "public-work", "bench")
+        audit.record(session, Actor(username="alan", via="lab"), "lab:enter", lab, mode="watch")
+    grace = busy.client("grace")
+    latest = (await grace.get("api/v1/me/entries")).json["items"][0]
+    assert (latest["actor"], latest["action"], latest["via"]) == ("alan", "lab:enter", "lab")
+    for path in ("entries", "groups/public/events", "projects/public-work/events"):
+        line = soup_of(await grace.get(path)).select_one(".timeline > li")
+        told = " ".join(line.text.split())
+        assert told.startswith("alan entered the lab to watch · public-work/bench"), path
+        assert told.endswith("as the lab says"), path
+    assert (await busy.client("root").get("api/v1/events?via=lab")).json["total"] == 1
+
+
 async def test_who_only_watched_is_told_from_who_worked(busy: Site):
     alan = busy.client("alan")
     assert (await alan.post(f"api/v1/{BENCH}/open")).status == 200

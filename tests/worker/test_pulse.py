@@ -16,16 +16,20 @@ from sophon_lab.messages import is_genuine
 from sqlalchemy import Engine
 
 from sophon_hub import clock
+from sophon_hub.actions import labs
 from sophon_hub.lab_messages import HEADER, LabMessages
 from sophon_hub.models import Lab, LabState, MemberRole, Person, PersonalLab
 from sophon_hub.settings import Sophon
+from sophon_hub.store import chain
 from sophon_hub.store.engine import reading, writing
 from sophon_hub.worker import pulse, usage
 from sophon_hub.worker.context import Context
 from sophon_hub.worker.doors import PATIENCE
 from tests import make
-from tests.cast import Cast
-from tests.database import actions, jobs
+from tests.actions import stage
+from tests.cast import Cast, actor
+from tests.conftest import StoppedClock
+from tests.database import actions, events, jobs
 from tests.waiting import free_port
 
 BENCH = "/user/project-lens/bench/sophon/pulse"
@@ -139,6 +143,74 @@ async def test_who_is_in_a_lab_is_known_by_the_names_of_the_portal(world: World)
         assert is_genuine(key, header, path, b'{"stops_in": null}')
 
 
+def entered(world: World) -> list[tuple[str | None, str, str, str]]:
+    """Who came into which lab in which mode, and who says so."""
+    with reading(world.context.engine) as session:
+        found = [event for event in events(session) if event.action == "lab:enter"]
+        return [(one.actor, one.subject, one.detail["mode"], one.via) for one in found]
+
+
+async def test_who_comes_into_a_lab_by_its_own_address_is_on_record_once_a_stay(
+    world: World, stopped_clock: StoppedClock
+) -> None:
+    world.labs.say |= {BENCH: {"people": ["ada", "alan"]}, OWN: {"people": ["ada"]}}
+    await world.look(3)
+    first = [("ada", "lens/bench", "edit", "lab"), ("alan", "lens/bench", "watch", "lab")]
+    assert entered(world) == first
+
+    for said in (["alan"], ["ada", "alan"], [], ["ada", "alan"]):
+        world.labs.say[BENCH] = {"people": said}
+        await world.look()
+    assert entered(world) == first, "coming back soon is the same stay"
+
+    stopped_clock.forward(minutes=11)
+    await world.look()
+    assert entered(world) == first, "a long stay is one stay"
+    for said in (["alan"], ["alan", "ada"]):
+        world.labs.say[BENCH] = {"people": said}
+        await world.look()
+    assert entered(world) == [*first, first[0]]
+    with reading(world.context.engine) as session:
+        assert chain.system_verify(session).problem is None
+
+
+async def test_who_has_opened_a_lab_in_the_portal_is_not_on_record_twice(
+    world: World, stopped_clock: StoppedClock
+) -> None:
+    def open_as(name: str, slug: str = "bench") -> None:
+        with writing(world.context.engine) as session:
+            labs.open_lab(session, actor(session, name), stage.lab(session, slug))
+
+    open_as("ada")
+    open_as("root", "tide")
+    stopped_clock.forward(minutes=9)
+    world.labs.say |= {BENCH: {"people": ["ada", "grace"]}, TIDE: {"people": ["root"]}}
+    await world.look()
+    assert entered(world) == [("grace", "lens/bench", "edit", "lab")]
+
+    world.labs.say[BENCH] = {"people": ["root"]}
+    await world.look()
+    assert entered(world)[1:] == [("root", "lens/bench", "edit", "lab")]
+    stopped_clock.forward(minutes=1, seconds=1)
+    world.labs.say[BENCH] = {"people": ["ada"]}
+    await world.look()
+    assert [who for who, *_ in entered(world)] == ["grace", "root", "ada"]
+
+
+async def test_two_workers_put_one_entry_on_record(world: World) -> None:
+    answers = {
+        ("project-lens", "bench"): usage.Report(frozenset({"ada"}), 5.0, True, clock.utcnow())
+    }
+    with reading(world.context.engine) as session:
+        twice = [
+            usage.find_news(session, world.context.settings, answers) for _ in ("one", "other")
+        ]
+    for news in twice:
+        with writing(world.context.engine) as session:
+            usage.write_down(session, news)
+    assert len(entered(world)) == 1
+
+
 async def test_in_a_locked_lab_all_watch_but_whoever_locked_it(world: World) -> None:
     world.labs.say[BENCH] = {"people": ["grace", "root", "ada"]}
     with writing(world.context.engine) as session:
@@ -162,6 +234,10 @@ async def test_a_lab_can_claim_people_of_its_group_and_administrators_and_nobody
 
     assert [name for name, _, _ in world.people()] == ["ada", "alan", "grace", "root"]
     assert [name for name, _, _ in world.people("tide")] == ["barbara", "root"]
+    assert {(who, where) for who, where, *_ in entered(world)} == {
+        *((name, "lens/bench") for name in ("ada", "alan", "grace", "root")),
+        *((name, "waves/tide") for name in ("barbara", "root")),
+    }
 
 
 async def test_who_leaves_is_gone_and_of_a_lab_that_stops_nothing_is_written(world: World) -> None:
@@ -291,7 +367,7 @@ async def test_a_lab_that_nobody_works_in_is_warned_and_then_stopped(world: Worl
             "nobody worked in it for 2 hours",
         )
         assert [kind for kind, _ in jobs(session)] == ["stop_lab"]
-        assert actions(session) == ["lab:halt"]
+        assert actions(session) == ["lab:enter", "lab:halt"]
         own = session.query(PersonalLab).filter_by(state=LabState.RUNNING).one()
         assert own.stops_at is None
     assert world.lab("tide").state is LabState.RUNNING

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, select
 
+from sophon_hub import audit
 from sophon_hub.clock import utcnow
 from sophon_hub.errors import Unavailable
 from sophon_hub.hub import Server
@@ -28,7 +29,7 @@ from sophon_hub.store.engine import reading, writing
 from sophon_hub.store.trash import Kind
 from sophon_hub.worker import trash
 from sophon_hub.worker.context import Context
-from sophon_hub.worker.runner import HANDLERS
+from sophon_hub.worker.runner import HANDLERS, Leased, Runner
 from tests import make
 from tests.cast import Cast
 
@@ -269,6 +270,23 @@ async def test_a_change_of_people_cancels_what_nobody_stands_by(
         assert session.get_one(ResearchGroup, optics).deleted_at is None
     await trash.follow_group(context, optics)
     assert actions(context) == ["group:delete-cancelled"]
+
+
+async def test_what_a_job_does_carries_its_number_and_what_nobody_asked_for_none(
+    context: Context, optics: int
+) -> None:
+    await trash.end_due(context)
+    with writing(context.engine) as session:
+        job = session.scalars(select(Job)).one()
+        audit.record(session, context.actor, "test:unasked", None)
+        leased = Leased(job.id, job.kind, job.payload, 1)
+    await Runner(context, 300)._do(leased)
+    with reading(context.engine) as session:
+        found = session.execute(select(AuditEvent.action, AuditEvent.via, AuditEvent.request_id))
+        assert found.all() == [
+            ("test:unasked", "system", None),
+            ("group:purged", "system", f"job-{leased.id}"),
+        ]
 
 
 async def test_two_workers_at_once_leave_one_event(context: Context, hub: Hub, optics: int) -> None:

@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("project_id", sa.Integer(), nullable=True),
         sa.Column("detail", sa.JSON(), nullable=False),
         sa.Column("via", sa.String(length=10), nullable=False),
+        sa.Column("request_id", sa.String(length=64), nullable=True),
         sa.Column("seq", sa.Integer(), nullable=True),
         sa.Column("digest", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_events")),

@@ -1,6 +1,7 @@
 """Nothing that people type is lost: while they type, and however their lab comes to its end."""
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import os
@@ -210,6 +211,52 @@ async def test_who_comes_back_after_a_restart_finds_nothing_twice_and_nothing_em
     await notes.connect()
     text = home(lab) / "notes.txt"
     wait_for(lambda: text.read_text() == "begin\nmeanwhile", "the text file to be saved, too")
+
+
+def is_reached(lab: HubLab) -> bool:
+    """Whether the lab answers through the proxy."""
+    with contextlib.suppress(requests.RequestException):
+        return lab.answers()
+    return False
+
+
+def kill_proxy(lab: HubLab) -> None:
+    """End the proxy as a crash does; the Hub, which looks now and then, starts another one."""
+    os.kill(int((lab.hub.data_dir / "proxy.pid").read_text()), signal.SIGKILL)
+    wait_for(lambda: not is_reached(lab), "the proxy to be gone")
+
+
+def restart_hub(lab: HubLab) -> None:
+    """Kill the Hub and start it anew; the proxy lives on."""
+    lab.hub.kill()
+    lab.hub.start()
+
+
+@pytest.mark.parametrize("what", [None, kill_proxy, restart_hub], ids=["sleep", "proxy", "hub"])
+async def test_who_comes_back_to_a_lab_that_ran_on_finds_nothing_twice_and_nothing_empty(
+    lab: HubLab, open_as: Callable[..., object], what: Callable[[HubLab], None] | None
+) -> None:
+    ada, grace = await open_as("ada"), await open_as("grace")
+    await ada.type(" before")
+    await ada.acknowledged()
+    if what is None:
+        await ada.disconnect()  # as a laptop that is shut
+    else:
+        await aside(what, lab)
+    await ada.type(" meanwhile")
+    await ada.type("!", cell=1)
+    await grace.type(" others", cell=1, at=0)
+    await aside(wait_for, lambda: is_reached(lab), "the lab to be reached")
+
+    for editor in (ada, grace):
+        await editor.connect()
+
+    await ada.acknowledged()
+    await grace.acknowledged()
+    expected = ["one before meanwhile", " otherstwo!"]
+    for editor in (ada, grace):
+        assert [editor.text(number) for number in range(len(editor.cells))] == expected
+    await aside(wait_for, lambda: on_disk(lab) == expected, "what was typed to be saved")
 
 
 async def test_what_a_kernel_writes_and_what_is_typed_meanwhile_are_both_kept(

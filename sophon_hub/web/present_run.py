@@ -15,7 +15,6 @@ _RESTART_REASONS = {
     "internet": "Internet access was changed",
     "cpu_limit": "the processor limit was changed",
     "memory_limit": "the memory limit was changed",
-    "datasets": "its datasets were changed",
 }
 
 
@@ -23,12 +22,15 @@ def restart_reasons(lab: Lab | PersonalLab) -> list[str]:
     """Why a running lab does not have the settings it should have."""
     if not lab.state.has_server or lab.started_with is None:
         return []
-    wanted = lab.launch_settings()
-    return [
+    before, wanted = lab.started_with, lab.launch_settings()
+    reasons = [
         reason
         for name, reason in _RESTART_REASONS.items()
-        if (lab.started_with.get(name) or None) != (wanted.get(name) or None)
+        if (before.get(name) or None) != (wanted.get(name) or None)
     ]
+    had, has = set(before.get("datasets") or ()), set(wanted["datasets"] or ())
+    changes = (("added", has - had), ("removed", had - has))
+    return reasons + [f"a dataset was {what}" for what, which in changes if which]
 
 
 def run(row: Lab | PersonalLab, *, told: bool = True) -> Json:

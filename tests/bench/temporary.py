@@ -1,5 +1,6 @@
 """Visitors who press the button at the same moment: seconds until JupyterLab's first answer."""
 
+import contextlib
 import re
 import statistics
 import threading
@@ -8,9 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import requests
+from docker.api.client import APIClient
 
 from tests.bench.live import running_site
+from tests.bench.memory import charged_mb
 from tests.bench.report import Report, Target
+from tests.engine import docker_client
 from tests.journeys.site import Site
 from tests.waiting import wait_for
 
@@ -20,6 +24,7 @@ ROUNDS = 3
 IN_LAB = Target("p95", 0.5)
 PATIENCE_SECONDS = 180
 LOOK_SECONDS = 0.25
+IDLE_SECONDS = 60
 SETTINGS = {
     "SOPHON_TEMPORARY_LABS": "true",
     "SOPHON_TEMPORARY_POOL": str(POOL),
@@ -42,6 +47,7 @@ def measure(report: Report) -> None:
         began = time.monotonic()
         _wait_for_pool(site)
         report.add("fill", "labs/s", [POOL / (time.monotonic() - began)])
+        _add_idle(report, site)
         arrivals: list[Arrival] = []
         refills: list[float] = []
         for _ in range(ROUNDS):
@@ -53,6 +59,27 @@ def measure(report: Report) -> None:
         report.add("refill", "labs/s", refills)
         _write_down(report, "thirty", _all_at_once(site, CROWD, report), None)
     report.note(f"the pool holds {POOL}; all visitors share this machine's cores with the labs")
+
+
+def _add_idle(report: Report, site: Site) -> None:
+    """What labs cost that nobody has taken yet, and so what pausing them could save."""
+    with contextlib.closing(docker_client()) as engine:
+        label = f"org.sophon.namespace={site.namespace}"
+        labs = [container["Id"] for container in engine.containers(filters={"label": label})]
+        before = [_processor_seconds(engine, lab) for lab in labs]
+        begin = time.monotonic()
+        time.sleep(IDLE_SECONDS)
+        used = [
+            _processor_seconds(engine, lab) - past for lab, past in zip(labs, before, strict=True)
+        ]
+        seconds = time.monotonic() - begin
+        report.add("ready_lab.processor", "% of a core", [one / seconds * 100 for one in used])
+        report.add("ready_lab.memory", "MiB", [charged_mb(engine, lab) for lab in labs])
+
+
+def _processor_seconds(engine: APIClient, container: str) -> float:
+    told = engine.stats(container, stream=False)["cpu_stats"]["cpu_usage"]
+    return float(told["total_usage"]) / 1e9
 
 
 def _write_down(report: Report, name: str, arrivals: list[Arrival], target: Target | None) -> None:

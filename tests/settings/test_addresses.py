@@ -42,6 +42,7 @@ def test_the_public_address_has_the_base_url_as_its_path(
     assert addresses.is_https == made.startswith("https")
     # labs stay where they are: only subdomains give them addresses of their own
     assert addresses.lab("lens", "x") == f"{addresses.base_url}x"
+    assert addresses.lab_static("d") == f"{addresses.base_url}services/sophon/lab-static/d"
 
 
 def test_with_subdomains_each_project_has_an_origin_and_the_rest_is_at_the_hub(

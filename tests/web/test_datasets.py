@@ -110,11 +110,17 @@ async def test_a_running_lab_says_that_its_datasets_were_changed(busy_site: Site
     assert (await grace.get(BENCH)).json["restart_needed"] == []
     added = (await grace.put(f"{BENCH}/datasets/public-data")).json
     assert added["datasets"] == ["public-data"]
-    assert added["restart_needed"] == ["its datasets were changed"]
+    assert added["restart_needed"] == ["a dataset was added"]
+    page = await busy_site.browser("grace").get("projects/public-work/labs/bench")
+    assert "for this to take effect: a dataset was added." in page.text
     again = await grace.put(f"{BENCH}/datasets/public-data")
     assert again.status == 200
     removed = (await grace.delete(f"{BENCH}/datasets/public-data")).json
     assert (removed["datasets"], removed["restart_needed"]) == ([], [])
+    with busy_site.rows() as session:
+        lab = world.corner(session, "public").lab
+        lab.started_with = {**lab.launch_settings(), "datasets": ["another"]}
+    assert (await grace.get(BENCH)).json["restart_needed"] == ["a dataset was removed"]
     assert (await grace.delete(f"{BENCH}/datasets/public-data")).status == 404
 
 

@@ -1,5 +1,7 @@
 """The page of visitors: only its form takes a lab, and each browser gets its own."""
 
+import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -353,6 +355,37 @@ def test_a_thousand_claims_a_minute_from_one_address_get_five():
             continue
         taken += 1
     assert taken == 5
+
+
+async def test_a_thousand_claims_from_one_and_as_many_from_many_addresses_exceed_nothing(
+    offering: Site,
+):
+    offering.portal.settings.temporary_capacity = offering.portal.settings.temporary_pool = 10
+    offering.portal.settings.temporary_claims = 5
+    fill(offering)
+
+    async def claim(forwarded: str) -> Answer:
+        client = Client(offering.url, headers={"X-Forwarded-For": forwarded})
+        return await client.post("api/v1/temporary/visit", {"project": None})
+
+    async def all_claim(addresses: list[str]) -> list[Answer]:
+        answers: list[Answer] = []
+        for start in range(0, len(addresses), 50):
+            answers += await asyncio.gather(*map(claim, addresses[start : start + 50]))
+        return answers
+
+    one = await all_claim(["198.51.100.7"] * 1000)
+    many = await all_claim([f"203.0.{n // 250}.{n % 250}" for n in range(1000)])
+
+    assert Counter(answer.status for answer in one) == {200: 5, 429: 995}
+    assert Counter(answer.status for answer in many) == {200: 5, 503: 995}
+    given = {answer.json["url"] for answer in one + many if answer.status == 200}
+    assert len(given) == 10
+    refused = [answer for answer in one + many if answer.status != 200]
+    assert all(int(answer.headers["Retry-After"]) > 0 for answer in refused)
+    fill(offering)
+    assert labs(offering) == [TemporaryState.CLAIMED] * 10
+    assert (await offering.client().get("try")).status == 200
 
 
 def test_many_addresses_take_no_more_memory_than_a_few():

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import json
 import os
 import sys
 import time
@@ -23,13 +24,16 @@ from sophon_hub import (
     dataset_command,
     demo,
     explain_command,
+    groups_command,
     members_command,
     preflight,
     startup,
+    users_command,
     worker_command,
 )
 from sophon_hub.addresses import Addresses
 from sophon_hub.authenticator.first_accounts import ADMIN_PASSWORD_FILE
+from sophon_hub.doctor import command as doctor
 from sophon_hub.settings import PREFIX, BadSetting, Sophon
 from sophon_hub.shell import complete_files
 from sophon_hub.store import schema
@@ -50,19 +54,28 @@ def _database(settings: Sophon) -> Iterator[Engine]:
         engine.dispose()
 
 
-def migrate(settings: Sophon) -> None:
+def migrate(settings: Sophon, chosen: argparse.Namespace) -> None:
     """Bring Sophon's database to the revision this version needs."""
     with _database(settings) as engine:
         schema.upgrade(engine)
-    say(f"The database is at revision {schema.head()}.")
+    revision = schema.head()
+    if chosen.json:
+        say(json.dumps({"revision": revision}))
+    else:
+        say(f"The database is at revision {revision}.")
 
 
-def check(settings: Sophon, config_file: str | None = None) -> None:
+def _configured(settings: Sophon, chosen: argparse.Namespace) -> tuple[Sophon, Config, str | None]:
+    """The settings, with what a configuration file says, and where it has the proxy listen."""
+    if not chosen.config:
+        return settings, Config(), None
+    c = _read_config(Path(chosen.config))
+    return Sophon(config=c), c, urlsplit(c.JupyterHub.bind_url).hostname or ""
+
+
+def check(settings: Sophon, chosen: argparse.Namespace) -> None:
     """Say what would keep the hub from starting: settings, a running hub, taken ports."""
-    c, host = Config(), None
-    if config_file:
-        c = _read_config(Path(config_file))
-        settings, host = Sophon(config=c), urlsplit(c.JupyterHub.bind_url).hostname or ""
+    settings, c, host = _configured(settings, chosen)
     preflight.refuse_unsafe(settings, c, host)
     # hub_port is left out: with containers its address is made by the Hub itself
     startup.hold_lock(settings)
@@ -79,10 +92,16 @@ def _read_config(path: Path) -> Config:
     return found
 
 
-def show_settings(settings: Sophon) -> None:
+def show_settings(settings: Sophon, chosen: argparse.Namespace) -> None:
     """Print every setting as it holds now, as environment variables; secrets are hidden."""
-    for name, value in sorted(settings.environment().items()):
-        say(f"{name}={_without_password(name, value) if name in URLS else value}")
+    told = {
+        name: _without_password(name, value) if name in URLS else value
+        for name, value in sorted(settings.environment().items())
+    }
+    if chosen.json:
+        say(json.dumps(told))
+    else:
+        say("\n".join(f"{name}={value}" for name, value in told.items()))
 
 
 def _without_password(name: str, url: str) -> str:
@@ -94,7 +113,7 @@ def _without_password(name: str, url: str) -> str:
         ) from None
 
 
-def seed_demo(settings: Sophon) -> None:
+def seed_demo(settings: Sophon, _: argparse.Namespace) -> None:
     """Add a sample of people, groups, projects and a lab; what is there already stays."""
     with _database(settings) as engine:
         schema.check(engine)
@@ -102,7 +121,7 @@ def seed_demo(settings: Sophon) -> None:
             say(line)
 
 
-def announce(settings: Sophon) -> None:
+def announce(settings: Sophon, _: argparse.Namespace) -> None:
     """Wait until the hub answers, then print its address and how to sign in."""
     starter, deadline = os.getppid(), time.monotonic() + ANNOUNCE_SECONDS
     public = f"http://{settings.host}:{settings.port}"
@@ -138,21 +157,32 @@ def say_all(settings: Sophon, work: Callable[[Engine], Generator[str, None, int 
     """Print the lines of a command that works with the database; gives its exit status."""
     with _database(settings) as engine:
         schema.check(engine)
-        lines = work(engine)
-        while True:
-            try:
-                say(next(lines))
-            except StopIteration as end:
-                return end.value or 0
+        return _print(work(engine))
 
 
-COMMANDS: dict[str, Callable[[Sophon], None]] = {
+def _print(lines: Generator[str, None, int | None]) -> int:
+    while True:
+        try:
+            say(next(lines))
+        except StopIteration as end:
+            return end.value or 0
+
+
+def diagnose(settings: Sophon, chosen: argparse.Namespace) -> int:
+    """Look at all a hub needs, running or not, and say what to do; exit status 3 if wrong."""
+    return _print(doctor.run(*_configured(settings, chosen), chosen))
+
+
+COMMANDS: dict[str, Callable[[Sophon, argparse.Namespace], int | None]] = {
     "migrate": migrate,
     "check": check,
     "seed-demo": seed_demo,
     "announce": announce,
     "settings": show_settings,
+    "doctor": diagnose,
 }
+WITH_JSON = {"migrate", "settings", "doctor"}
+WITH_CONFIG = {"check", "doctor"}
 
 
 @dataclass(frozen=True)
@@ -179,6 +209,16 @@ WITH_DATABASE = {
         "Say whether somebody may do something, and why; exit status 3 when not.",
         explain_command.add_arguments,
         lambda _, engine, chosen: explain_command.run(engine, chosen),
+    ),
+    "groups": Part(
+        "List research groups, or create and change many from a CSV file: all lines or none.",
+        groups_command.add_arguments,
+        lambda _, engine, chosen: groups_command.run(engine, chosen),
+    ),
+    "users": Part(
+        "List people, show what one may, or take somebody out of all groups.",
+        users_command.add_arguments,
+        lambda _, engine, chosen: users_command.run(engine, chosen),
     ),
     "members": Part(
         "Add, change and remove people of a research group from a CSV file: all lines or none.",
@@ -212,11 +252,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, function in COMMANDS.items():
         command = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
-        if function is check:
+        if name in WITH_CONFIG:
             config = command.add_argument(
                 "--config", metavar="FILE", help="jupyterhub_config.py, to look at that, too"
             )
             complete_files(config)
+        if name in WITH_JSON:
+            command.add_argument("--json", action="store_true", help="print one JSON object")
     text = "Print the Apache virtual host that signs people in and passes requests to the hub."
     apache.add_arguments(commands.add_parser("apache-config", help=text, description=text))
     for name, part in WITH_DATABASE.items():
@@ -226,13 +268,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = Sophon.load()
         if chosen.command == "apache-config":
             say(apache.vhost(settings, chosen).rstrip())
-        elif chosen.command == "check":
-            check(settings, chosen.config)
         elif chosen.command in WITH_DATABASE:
             run = WITH_DATABASE[chosen.command].run
             return say_all(settings, lambda engine: run(settings, engine, chosen))
         else:
-            COMMANDS[chosen.command](settings)
+            return COMMANDS[chosen.command](settings, chosen) or 0
     except BadSetting as error:
         print(f"sophon-hub: {error.detail}", file=sys.stderr)  # noqa: T201
         return 1

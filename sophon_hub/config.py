@@ -6,7 +6,6 @@ now, and ends the start with one sentence.
 """
 
 import os
-import shutil
 import sys
 from typing import Any
 
@@ -18,6 +17,7 @@ from sophon_hub.addresses import PORTAL, Addresses, subdomain_hook
 from sophon_hub.authenticator import LocalAuthenticator, make_authenticator
 from sophon_hub.authenticator.first_accounts import prepare_accounts
 from sophon_hub.hub_name import HubName
+from sophon_hub.hub_rights import PORTAL_SCOPES, WORKER_SCOPES
 from sophon_hub.secret_files import read_or_make_secret
 from sophon_hub.settings import BadSetting, Sophon
 from sophon_hub.spawner import describe_images, ensure_networks, use_settings, visitors_image
@@ -26,7 +26,6 @@ from sophon_hub.store import schema
 WORKER = "sophon-worker"
 LOCAL_PEOPLE = "sophon-local-accounts"
 """Hub group of the people with a password of this hub."""
-PROXY_BINARY = "configurable-http-proxy"
 NOT_ISOLATED = (
     "Trial without containers: labs are plain processes and are <strong>not isolated</strong>"
     " from each other or from this machine. Do not let anybody you do not trust use it."
@@ -159,22 +158,11 @@ def _engine_environment() -> dict[str, str]:
 
 def _wire_proxy(c: Config, settings: Sophon) -> None:
     proxy = c.ConfigurableHTTPProxy
-    proxy.command = [_proxy_command()]
+    proxy.command = [startup.proxy_command()]
     proxy.api_url = f"http://127.0.0.1:{settings.proxy_api_port}"
     proxy.auth_token = read_or_make_secret(settings.data_path / "proxy-token")
     proxy.pid_file = str(settings.data_path / startup.PROXY_PID_FILE)
     proxy.log_level = "warn"
-
-
-def _proxy_command() -> str:
-    local = paths.CHECKOUT / "node_modules" / ".bin" / PROXY_BINARY
-    found = str(local) if local.exists() else shutil.which(PROXY_BINARY)
-    if found is None:
-        raise BadSetting(
-            f"{PROXY_BINARY} is missing. In a checkout run: npm ci; elsewhere:"
-            f" npm install --global {PROXY_BINARY}"
-        )
-    return found
 
 
 def _wire_addresses(c: Config, settings: Sophon, addresses: Addresses) -> None:
@@ -197,8 +185,6 @@ def _wire_addresses(c: Config, settings: Sophon, addresses: Addresses) -> None:
 
 
 def _wire_access(c: Config, settings: Sophon) -> None:
-    accounts, personal = names.ALL_ACCOUNTS_GROUP, names.PERSONAL_GROUP
-    visitors = names.TEMPORARY_GROUP
     c.JupyterHub.authenticator_class = make_authenticator(settings.authenticator)
     if settings.admin_user:
         c.Authenticator.admin_users = {settings.admin_user}
@@ -206,34 +192,19 @@ def _wire_access(c: Config, settings: Sophon) -> None:
     kinds = [kind.__name__ for kind in c.JupyterHub.authenticator_class.mro()]
     if not any(c[name].get("manage_groups") for name in kinds if name in c):
         # else the Hub refuses groups in its configuration, and the worker makes this one
-        groups = (accounts, personal, visitors)
+        groups = (names.ALL_ACCOUNTS_GROUP, names.PERSONAL_GROUP, names.TEMPORARY_GROUP)
         c.JupyterHub.load_groups = {group: {"users": []} for group in groups}
     c.JupyterHub.load_roles = [
         {
             "name": "sophon-portal",
             "description": "The portal only looks people up; the worker changes things.",
-            "scopes": ["list:users", "read:users:name"],
+            "scopes": list(PORTAL_SCOPES),
             "services": [PORTAL],
         },
         {
             "name": "sophon-worker",
             "description": "Keeps hub users, groups and servers in step with the portal.",
-            "scopes": [
-                # a filter on admin:users cannot cover an account that does not exist yet, and
-                # making collaboration accounts is the worker's job
-                "admin:users",
-                "list:users",
-                "read:users",
-                "admin:groups",
-                "groups",
-                # other servers of people are out of its reach
-                f"servers!group={accounts}",
-                f"delete:servers!group={accounts}",
-                f"servers!group={personal}",
-                f"servers!group={visitors}",
-                f"delete:servers!group={visitors}",
-                "read:servers",
-            ],
+            "scopes": list(WORKER_SCOPES),
             "services": [WORKER],
         },
     ]

@@ -82,3 +82,9 @@ class Invalid(SophonError):
     def of(cls, field: str, message: str) -> "Invalid":
         """The common case of one field."""
         return cls([FieldError(field, message)])
+
+
+def refuse(obstacle: str | None) -> None:
+    """Raise `Conflict` with the sentence about what is in the way, if something is."""
+    if obstacle is not None:
+        raise Conflict(obstacle)

@@ -8,6 +8,7 @@ what is still there from an earlier one is an orphan and is ended. Labs are left
 import contextlib
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import time
@@ -74,6 +75,18 @@ def watch_services_closely() -> None:
     setattr(service, "_ServiceSpawner", _CloselyWatched)  # noqa: B010 - a type to mypy
 
 
+def proxy_command() -> str:
+    """The program of the proxy, of this checkout or of the machine."""
+    local = paths.CHECKOUT / "node_modules" / ".bin" / PROXY_COMMAND
+    found = str(local) if local.exists() else shutil.which(PROXY_COMMAND)
+    if found is None:
+        raise BadSetting(
+            f"{PROXY_COMMAND} is missing. In a checkout run: npm ci; elsewhere:"
+            f" npm install --global {PROXY_COMMAND}"
+        )
+    return found
+
+
 def hold_lock(settings: Sophon) -> None:
     """Take the data directory for this process, for as long as it lives."""
     file = (settings.prepare_data_dir() / LOCK_FILE).open("a+")
@@ -91,6 +104,19 @@ def hold_lock(settings: Sophon) -> None:
     file.write(f"{os.getpid()}\n")
     file.flush()
     _held_locks.append(file)
+
+
+def holder_of_lock(settings: Sophon) -> str | None:
+    """The process that runs as the hub of the data directory; None when there is none."""
+    try:
+        with (settings.data_path / LOCK_FILE).open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return file.read().strip()
+    except OSError:
+        pass
+    return None
 
 
 def refuse_taken(endpoint: Endpoint) -> None:

@@ -8,7 +8,14 @@ from sophon_hub.actions.forms import DatasetChanges, NewDataset, Publication
 from sophon_hub.actions.labs import check_unlocked
 from sophon_hub.actions.slugs import choose_slug
 from sophon_hub.actions.trash import move_to_trash, take_from_trash
-from sophon_hub.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
+from sophon_hub.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Unauthenticated,
+    refuse,
+)
 from sophon_hub.models import (
     Dataset,
     DatasetKind,
@@ -17,6 +24,7 @@ from sophon_hub.models import (
     ResearchGroup,
     Visibility,
 )
+from sophon_hub.policy import obstacles
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.datasets import root_of
 from sophon_hub.policy.permissions import Permission, require
@@ -196,12 +204,11 @@ def delete_dataset(session: Session, actor: Actor, dataset: Dataset) -> None:
 
 def restore_dataset(session: Session, actor: Actor, dataset: Dataset) -> Dataset:
     """Take a dataset out of the trash."""
-    group = _lock(session, dataset)
+    _lock(session, dataset)
     require(people.refresh_actor(session, actor), Permission.DATASET_DELETE, dataset)
     if not dataset.deleted_at:
         raise Conflict("This dataset is not in the trash.")
-    if group is not None and group.deleted_at:
-        raise Conflict("The group of this dataset is in the trash; restore the group first.")
+    refuse(obstacles.to_restoring(dataset))
     take_from_trash(dataset.deleted_at, [dataset])
     audit.record(session, actor, "dataset:restore", dataset)
     return dataset

@@ -1,6 +1,5 @@
 """What people do with research groups: create, edit, join, leave, delete, restore."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import exists, select
@@ -10,7 +9,7 @@ from sophon_hub import audit, clock, jobs
 from sophon_hub.actions.forms import GroupChanges, JoinMessage, NewGroup
 from sophon_hub.actions.slugs import choose_slug
 from sophon_hub.actions.trash import move_to_trash, take_from_trash
-from sophon_hub.errors import Conflict, Forbidden
+from sophon_hub.errors import Conflict, Forbidden, Invalid, refuse
 from sophon_hub.models import (
     AccessMode,
     Dataset,
@@ -18,11 +17,11 @@ from sophon_hub.models import (
     Lab,
     MemberRole,
     Membership,
-    MembershipSource,
     ResearchGroup,
     ResearchProject,
     Visibility,
 )
+from sophon_hub.policy import obstacles
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, require, require_person
 from sophon_hub.store import datasets as dataset_store
@@ -51,7 +50,25 @@ def lock_for(
 
 def create_group(session: Session, actor: Actor, form: NewGroup) -> ResearchGroup:
     """Create a research group; the actor becomes its owner."""
-    person_id = require_person(actor)
+    return _make(session, actor, form, require_person(actor))
+
+
+def create_group_for(
+    session: Session, actor: Actor, form: NewGroup, username: str
+) -> ResearchGroup:
+    """Create a research group that somebody else owns; administrators."""
+    if not actor.is_admin:
+        require_person(actor)
+        raise Forbidden("Only administrators create groups for others.")
+    owner = people.find_person(session, username)
+    if owner is None:
+        raise Invalid.of("owner", f"There is no account “{username}” at this hub.")
+    return _make(session, actor, form, owner.id, owner=username)
+
+
+def _make(
+    session: Session, actor: Actor, form: NewGroup, owner_id: int, **detail: str
+) -> ResearchGroup:
     now = clock.utcnow()
     slug = choose_slug(
         form.name,
@@ -68,7 +85,7 @@ def create_group(session: Session, actor: Actor, form: NewGroup) -> ResearchGrou
     )
     session.add(group)
     session.flush()
-    session.add(_membership(group, person_id, MemberRole.OWNER, person_id, now))
+    session.add(_membership(group, owner_id, MemberRole.OWNER, actor.person_id, now))
     audit.record(
         session,
         actor,
@@ -77,13 +94,14 @@ def create_group(session: Session, actor: Actor, form: NewGroup) -> ResearchGrou
         name=group.name,
         visibility=group.visibility,
         access=group.access,
+        **detail,
     )
     sync(session, group)
     return group
 
 
 def _membership(
-    group: ResearchGroup, person_id: int, role: MemberRole, by: int, now: datetime
+    group: ResearchGroup, person_id: int, role: MemberRole, by: int | None, now: datetime
 ) -> Membership:
     return Membership(
         group_id=group.id, person_id=person_id, role=role, added_by_id=by, added_at=now
@@ -97,7 +115,7 @@ def edit_group(
     group = lock_for(session, actor, Permission.GROUP_EDIT, group)
     changes = form.changes()
     if "visibility" in changes:
-        _check_projects_fit(session, group, form.visibility)
+        _check_contents_fit(session, group, form.visibility)
     before = {name: getattr(group, name) for name in changes}
     for name, value in changes.items():
         setattr(group, name, value)
@@ -105,25 +123,31 @@ def edit_group(
     return group
 
 
-def _check_projects_fit(session: Session, group: ResearchGroup, visibility: Visibility) -> None:
-    """A project is never more visible than its group; those in the trash may come back."""
-    offending: dict[str, list[str]] = {
-        "projects": _more_visible(project_store.system_projects_of(session, group), visibility),
-        "datasets": _more_visible(dataset_store.system_datasets_of(session, group), visibility),
-    }
-    nouns = {noun: slugs for noun, slugs in offending.items() if slugs}
+def in_the_way(session: Session, group: ResearchGroup) -> dict[Visibility, dict[str, list[str]]]:
+    """What keeps a group from each lower visibility: slugs by noun; those in the trash count.
+
+    A project is never more visible than its group, and what is in the trash may come back.
+    """
+    projects = project_store.system_projects_of(session, group)
+    datasets = dataset_store.system_datasets_of(session, group)
+    found = {}
+    for one in Visibility:
+        nouns = {
+            "projects": obstacles.more_visible(projects, one),
+            "datasets": obstacles.more_visible(datasets, one),
+        }
+        found[one] = {noun: slugs for noun, slugs in nouns.items() if slugs}
+    return {one: nouns for one, nouns in found.items() if nouns}
+
+
+def _check_contents_fit(session: Session, group: ResearchGroup, visibility: Visibility) -> None:
+    nouns = in_the_way(session, group).get(visibility)
     if nouns:
         raise Conflict(
             f"A {visibility} group cannot have {' or '.join(nouns)} that more people see."
             f" Lower first: {', '.join(slug for slugs in nouns.values() for slug in slugs)}.",
             **nouns,
         )
-
-
-def _more_visible(
-    things: Sequence[ResearchProject] | Sequence[Dataset], visibility: Visibility
-) -> list[str]:
-    return sorted(one.slug for one in things if one.visibility.openness > visibility.openness)
 
 
 def join_group(
@@ -185,12 +209,7 @@ def leave_group(session: Session, actor: Actor, group: ResearchGroup) -> None:
     membership = store.find_membership(session, group, person_id, clock.utcnow())
     if membership is None:
         raise Conflict("You do not belong to this group.")
-    if membership.source is MembershipSource.SIGN_ON:
-        raise Conflict(
-            "You belong to this group because the campus sign-on says so, and would be back at your"
-            " next sign-in. It is ended there."
-        )
-    check_owner_stays(session, group, person_id)
+    refuse(obstacles.to_leaving(membership, store.list_lasting_owners(session, group)))
     session.delete(membership)
     audit.record(session, actor, "group:leave", group)
     sync(session, group)
@@ -198,10 +217,7 @@ def leave_group(session: Session, actor: Actor, group: ResearchGroup) -> None:
 
 def check_owner_stays(session: Session, group: ResearchGroup, leaving: int) -> None:
     """Refuse what would leave a research group without an owner who stays."""
-    if not store.count_lasting_owners(session, group, leaving):
-        raise Conflict(
-            "A group needs an owner without an end date. Make somebody else an owner first."
-        )
+    refuse(obstacles.to_losing_owner(store.list_lasting_owners(session, group), leaving))
 
 
 def delete_group(session: Session, actor: Actor, group: ResearchGroup) -> None:

@@ -9,8 +9,9 @@ from sophon_hub import audit, clock, jobs, names
 from sophon_hub.actions.forms import LabChanges, LabStart, LockReason, NewLab
 from sophon_hub.actions.slugs import choose_slug
 from sophon_hub.actions.trash import move_to_trash, take_from_trash
-from sophon_hub.errors import Conflict, Invalid
+from sophon_hub.errors import Conflict, Invalid, refuse
 from sophon_hub.models import Lab, LabState, Person, ResearchProject
+from sophon_hub.policy import obstacles
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, may, require, require_person
 from sophon_hub.policy.quota import clean_up_sentence, quota_state
@@ -106,9 +107,7 @@ def _check_limits(
 
 def check_unlocked(actor: Actor, lab: Lab) -> None:
     """Refuse what somebody else has locked."""
-    if lab.locked_by is not None and lab.locked_by.id != actor.person_id:
-        reason = f": {lab.lock_reason}" if lab.lock_reason else "."
-        raise Conflict(f"This lab is locked by {lab.locked_by.display_name}{reason}")
+    refuse(obstacles.of_lock(actor, lab))
 
 
 def edit_lab(session: Session, actor: Actor, lab: Lab, form: LabChanges, settings: Sophon) -> Lab:
@@ -235,9 +234,7 @@ def delete_lab(session: Session, actor: Actor, lab: Lab) -> None:
     take_lab(session, actor, Permission.LAB_DELETE, lab)
     if lab.deleted_at:
         raise Conflict("This lab is in the trash already.")
-    check_unlocked(actor, lab)
-    if lab.state.has_server:
-        raise Conflict("Stop the lab before deleting it.")
+    refuse(obstacles.to_deleting_lab(actor, lab))
     move_to_trash(session, actor, [lab])
     audit.record(session, actor, "lab:delete", lab)
 
@@ -248,8 +245,7 @@ def restore_lab(session: Session, actor: Actor, lab: Lab) -> Lab:
     take_lab(session, actor, Permission.LAB_DELETE, lab, project=True)
     if not lab.deleted_at:
         raise Conflict("This lab is not in the trash.")
-    if lab.project.deleted_at:
-        raise Conflict("The project of this lab is in the trash; restore the project first.")
+    refuse(obstacles.to_restoring(lab))
     take_from_trash(lab.deleted_at, [lab])
     audit.record(session, actor, "lab:restore", lab)
     return lab

@@ -13,7 +13,7 @@ from sophon_hub.actions.groups import (
     lock_for,
     sync,
 )
-from sophon_hub.errors import Conflict, Forbidden, Invalid, NotFound
+from sophon_hub.errors import Conflict, Forbidden, Invalid, NotFound, refuse
 from sophon_hub.models import (
     JoinRequest,
     MemberRole,
@@ -22,6 +22,7 @@ from sophon_hub.models import (
     Person,
     ResearchGroup,
 )
+from sophon_hub.policy import obstacles
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, require, require_person
 from sophon_hub.store import groups as store
@@ -69,24 +70,16 @@ def _check_end(
 ) -> None:
     if end is not None and end <= now:
         raise Invalid.of("expires_at", "Give a time in the future.")
-    own = actor.memberships.get(group.id)
-    if actor.is_admin or person.id != actor.person_id or own is None or own.expires_at is None:
-        return
-    if end is None or end > own.expires_at:
-        raise Forbidden("Nobody prolongs their own membership; ask another owner.")
+    own = obstacles.own_end(actor, group, person.id)
+    if own is not None and (end is None or end > own):
+        raise Forbidden(obstacles.OWN_END)
 
 
 def remove_member(session: Session, actor: Actor, group: ResearchGroup, username: str) -> None:
     """Take somebody out of the group, at once."""
     group = lock_for(session, actor, Permission.GROUP_PEOPLE, group)
     membership = _get_membership(session, group, username)
-    if membership.source is MembershipSource.SIGN_ON:
-        raise Conflict(
-            f"{username} belongs to this group because the campus sign-on says so, and would be"
-            " back at the next sign-in. It is ended there. To end it here until then, save a role"
-            f" for {username} first."
-        )
-    check_owner_stays(session, group, membership.person_id)
+    refuse(obstacles.to_removing(membership, store.list_lasting_owners(session, group)))
     session.delete(membership)
     audit.record(
         session, actor, "member:remove", group, username=username, before={"role": membership.role}

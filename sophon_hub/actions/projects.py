@@ -10,8 +10,9 @@ from sophon_hub.actions.forms import NewProject, ProjectChanges
 from sophon_hub.actions.groups import lock_for, sync
 from sophon_hub.actions.slugs import choose_slug
 from sophon_hub.actions.trash import move_to_trash, take_from_trash
-from sophon_hub.errors import Conflict, Invalid, NotFound
+from sophon_hub.errors import Conflict, Invalid, NotFound, refuse
 from sophon_hub.models import ResearchGroup, ResearchProject, Visibility
+from sophon_hub.policy import obstacles
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, require, require_person
 from sophon_hub.store import groups as group_store
@@ -25,9 +26,7 @@ def create_project(session: Session, actor: Actor, form: NewProject) -> Research
     require_person(actor)
     group = _group_of_form(session, actor, form.group)
     group = lock_for(session, actor, Permission.PROJECT_CREATE, group)
-    visibility = form.visibility or min(
-        Visibility.INTERNAL, group.visibility, key=lambda option: option.openness
-    )
+    visibility = form.visibility or Visibility.INTERNAL.within(group.visibility)
     if visibility.openness > group.visibility.openness:
         raise Invalid.of(
             "visibility",
@@ -140,9 +139,7 @@ def _check_visibility(
 def _check_stopped(session: Session, project: ResearchProject) -> None:
     """The people of another group get in by another hub role, which a start makes."""
     labs = lab_store.system_labs_of(session, [project.id], lock=True)
-    running = [lab.slug for lab in labs if lab.state.has_server]
-    if running:
-        raise Conflict("Stop the labs of the project before moving it: " + ", ".join(running) + ".")
+    refuse(obstacles.to_moving([lab.name for lab in labs if lab.state.has_server]))
 
 
 def delete_project(session: Session, actor: Actor, project: ResearchProject) -> None:
@@ -163,8 +160,7 @@ def restore_project(session: Session, actor: Actor, project: ResearchProject) ->
     require(people.refresh_actor(session, actor), Permission.PROJECT_DELETE, project)
     if not project.deleted_at:
         raise Conflict("This project is not in the trash.")
-    if group.deleted_at:
-        raise Conflict("The group of this project is in the trash; restore the group first.")
+    refuse(obstacles.to_restoring(project))
     labs = lab_store.system_labs_of(session, [project.id], lock=True)
     take_from_trash(project.deleted_at, [project, *labs])
     audit.record(session, actor, "project:restore", project)

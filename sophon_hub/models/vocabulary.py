@@ -24,6 +24,10 @@ class Visibility(StrEnum):
             "private": "Only the people of the group",
         }[self.value]
 
+    def within(self, other: "Visibility") -> "Visibility":
+        """This one, or the other when fewer people see that."""
+        return min(self, other, key=lambda one: one.openness)
+
 
 class AccessMode(StrEnum):
     """How people join a research group."""

@@ -3,12 +3,14 @@
 from sophon_hub.actions import datasets as actions
 from sophon_hub.actions import idempotency
 from sophon_hub.actions.forms import DatasetChanges, NewDataset, Nothing
-from sophon_hub.errors import Conflict, Forbidden, Invalid
-from sophon_hub.models import Dataset, DatasetKind, Visibility
+from sophon_hub.errors import Conflict, Forbidden, Invalid, NotFound
+from sophon_hub.models import Dataset, DatasetKind, ResearchGroup, Visibility
 from sophon_hub.pages.base import FormState, PageHandler, Values, short
+from sophon_hub.pages.choices import without_refused
+from sophon_hub.policy import obstacles
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, may, require, require_person
-from sophon_hub.store import datasets
+from sophon_hub.store import datasets, groups
 from sophon_hub.store.effects import get_effect_of_deletion
 from sophon_hub.store.engine import Session
 from sophon_hub.web import present
@@ -46,7 +48,10 @@ class NewDatasetPage(PageHandler):
 
     async def get(self) -> None:
         """Show the form."""
-        await self._show(FormState({"kind": DatasetKind.DIRECTORY, "visibility": "internal"}))
+        roots = self.portal.settings.dataset_roots
+        kind = DatasetKind.DIRECTORY if roots else DatasetKind.VOLUME
+        values = {"kind": kind, "visibility": "internal", "group": self.one_argument("group")}
+        await self._show(FormState(values))
 
     async def _show(self, form: FormState) -> None:
         roots = self.portal.settings.dataset_roots
@@ -55,7 +60,13 @@ class NewDatasetPage(PageHandler):
             require_person(actor)
             if not actor.is_admin:
                 raise Forbidden("Only administrators register what is on the machine.")
-            return {"form": form, "roots": roots, "once": self.new_key()}
+            allows = _allowed(_group(session, actor, form.values.get("group", "")))
+            return {
+                "form": without_refused(form, set(Visibility) - set(allows), allows[0]),
+                "roots": roots,
+                "allows": allows,
+                "once": self.new_key(),
+            }
 
         await self.show_read("datasets/new.html", work, form.status)
 
@@ -97,12 +108,13 @@ class DatasetBase(PageHandler):
             return {
                 "dataset": present.dataset(row, actor),
                 "group": row.group and {"slug": row.group.slug, "name": row.group.name},
-                "allows": _allowed(row),
+                "allows": _allowed(row.group),
                 "effects": of_lowering(session, actor, row)
                 if needs is Permission.DATASET_EDIT and may(actor, LOWERS, row)
                 else {},
                 "effect": "" if needs else _of_deletion(session, actor, row),
                 "days": self.portal.settings.retention_days,
+                "waits": obstacles.to_restoring(row),
                 "form": form,
             }
 
@@ -119,8 +131,16 @@ def _of_deletion(session: Session, actor: Actor, row: Dataset) -> str:
     return str(effect(get_effect_of_deletion(session, actor, row))["sentence"])
 
 
-def _allowed(row: Dataset) -> list[Visibility]:
-    most = row.group.visibility if row.group else Visibility.PUBLIC
+def _group(session: Session, actor: Actor, slug: str) -> ResearchGroup | None:
+    try:
+        return groups.get_group(session, actor, slug)
+    except NotFound:
+        return None
+
+
+def _allowed(group: ResearchGroup | None) -> list[Visibility]:
+    """What a dataset of this group, or of none, can be."""
+    most = group.visibility if group else Visibility.PUBLIC
     return [one for one in Visibility if one.openness <= most.openness]
 
 

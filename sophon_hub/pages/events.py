@@ -131,7 +131,7 @@ def _reason(detail: Detail) -> str:
 
 
 _SENTENCES: dict[str, Callable[[Detail], str]] = {
-    "group:create": lambda _: "created the group",
+    "group:create": lambda of: " for ".join(filter(None, ["created the group", of.get("owner")])),
     "group:edit": _changes,
     "group:join": lambda _: "joined the group",
     "group:ask": lambda _: "asked to join the group",

@@ -10,6 +10,7 @@ from sophon_hub.actions.members import withdraw_request
 from sophon_hub.errors import Conflict, Invalid, NotFound
 from sophon_hub.models import AccessMode, JoinRequest, ResearchGroup
 from sophon_hub.pages.base import FormState, PageHandler, Values, short
+from sophon_hub.pages.choices import refused_visibilities, why_not_leave, without_refused
 from sophon_hub.pages.events import notices
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, may, require, require_person
@@ -175,6 +176,7 @@ def _group_page(session: Session, actor: Actor, slug: str, paging: Paging) -> Va
         "requests": 0,
         "ending": [],
         "until": _own_end(actor, group, now),
+        "stays": why_not_leave(session, actor, group),
     }
     if actor.person_id is not None:
         shown = groups.list_members(session, actor, group, Paging(PEOPLE_SHOWN), now)
@@ -212,9 +214,12 @@ class EditGroupPage(PageHandler):
             group = groups.get_group(session, actor, slug)
             require(actor, Permission.GROUP_EDIT, group)
             values = {name: str(getattr(group, name)) for name in FIELDS}
+            refused = refused_visibilities(session, group)
+            shown = without_refused(form or FormState(values), refused, group.visibility)
             return {
                 "group": {"slug": group.slug, "name": group.name},
-                "form": form or FormState(values),
+                "form": shown,
+                "refused": refused,
                 "can_delete": may(actor, Permission.GROUP_DELETE, group),
                 "effects": of_lowering(session, actor, group),
             }

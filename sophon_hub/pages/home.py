@@ -7,6 +7,7 @@ from sophon_hub.errors import Conflict, Forbidden, Invalid
 from sophon_hub.models import Visibility
 from sophon_hub.pages.base import FormState, PageHandler, Values
 from sophon_hub.pages.events import notices
+from sophon_hub.policy import obstacles
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import require_person
 from sophon_hub.store import datasets, groups, labs, people, projects, waiting
@@ -127,8 +128,17 @@ class TrashPage(PageHandler):
             unused = datasets.list_datasets(session, actor, paging, trash=True)
             return {
                 "groups": [present.group(item, actor) for item in gone.items],
-                "projects": [present.project(item, actor) for item in lost.items],
-                "datasets": [present.dataset(row, actor) for row in unused.items],
+                "projects": [
+                    {
+                        **present.project(item, actor),
+                        "waits": obstacles.to_restoring(item.project),
+                    }
+                    for item in lost.items
+                ],
+                "datasets": [
+                    {**present.dataset(row, actor), "waits": obstacles.to_restoring(row)}
+                    for row in unused.items
+                ],
                 "days": self.portal.settings.retention_days,
             }
 

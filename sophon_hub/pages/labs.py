@@ -12,6 +12,7 @@ from sophon_hub.pages.base import FormState, PageHandler, Values, short
 from sophon_hub.pages.dataset_use import attached
 from sophon_hub.pages.projects import group_brief
 from sophon_hub.pages.words import memory
+from sophon_hub.policy import obstacles
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, require
 from sophon_hub.settings import Sophon
@@ -38,6 +39,9 @@ class LabBase(PageHandler):
             "group": group_brief(project.group),
             "images": {image["name"]: image for image in present.images(settings)},
             "limits": limits(settings),
+            "lock": obstacles.of_lock(actor, lab),
+            "obstacle": obstacles.to_deleting_lab(actor, lab),
+            "waits": obstacles.to_restoring(lab),
         }
 
     async def show_lab(

@@ -5,6 +5,7 @@ from sophon_hub.actions import members
 from sophon_hub.actions.forms import Approval, MemberSettings
 from sophon_hub.errors import Conflict, Invalid
 from sophon_hub.pages.base import FormState, PageHandler, Values
+from sophon_hub.pages.choices import of_people
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, permitted, require
 from sophon_hub.store import groups
@@ -38,6 +39,8 @@ class PeoplePage(PageHandler):
             return {
                 "group": {"slug": group.slug, "name": group.name, "can": can},
                 "effects": {name: effect(one)["sentence"] for name, one in found.items()},
+                "choices": of_people(session, actor, group, page.items) if decides else {},
+                "today": clock.utcnow().date().isoformat(),
                 "page": present.listing(page, [present.member(row) for row in page.items]),
                 "form": form,
             }

@@ -6,6 +6,7 @@ from sophon_hub.errors import Conflict, Invalid
 from sophon_hub.models import ResearchProject
 from sophon_hub.pages.base import FormState, PageHandler, Values
 from sophon_hub.pages.projects import group_brief, groups_to_work_in
+from sophon_hub.policy import obstacles
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, permitted, require
 from sophon_hub.store import projects
@@ -42,7 +43,7 @@ class EditProjectPage(PageHandler):
                 "form": form or _as_it_is(project),
                 "move": move or FormState(),
                 "groups": _elsewhere(session, actor, project, can),
-                "running": _running(session, project, can),
+                "obstacle": _to_moving(session, project, can),
             }
 
         status = max((form or FormState()).status, (move or FormState()).status)
@@ -89,8 +90,8 @@ def _said(found: Effect) -> str:
     return str(effect(found)["sentence"]) if changes else "Nothing changes for anybody."
 
 
-def _running(session: Session, project: ResearchProject, can: list[str]) -> list[str]:
-    """Names of the labs that have to be stopped before a move."""
+def _to_moving(session: Session, project: ResearchProject, can: list[str]) -> str | None:
+    """What is in the way of a move."""
     if Permission.PROJECT_MOVE not in can:
-        return []
-    return [lab.name for lab in list_running_labs(session, project)]
+        return None
+    return obstacles.to_moving([lab.name for lab in list_running_labs(session, project)])

@@ -1,5 +1,7 @@
 """Projects: list, show, create, restore, delete, and the trash of their labs."""
 
+from dataclasses import replace
+
 from sophon_hub import clock
 from sophon_hub.actions import idempotency
 from sophon_hub.actions import projects as actions
@@ -7,6 +9,7 @@ from sophon_hub.actions.forms import NewProject
 from sophon_hub.errors import Conflict, Invalid
 from sophon_hub.models import ResearchGroup, Visibility
 from sophon_hub.pages.base import FormState, PageHandler, Values, short
+from sophon_hub.policy import obstacles
 from sophon_hub.policy.actor import Actor
 from sophon_hub.policy.permissions import Permission, may, require, require_person
 from sophon_hub.policy.trials import can_be_tried
@@ -94,7 +97,11 @@ class NewProjectPage(PageHandler):
                 require(actor, Permission.PROJECT_CREATE, groups.get_group(session, actor, wanted))
             if group is None and len(choices) == 1:
                 group = choices[0]
-            return {"groups": choices, "group": group, "form": form, "once": self.new_key()}
+            shown = form
+            if group is not None and not form.values.get("visibility"):
+                first = Visibility.INTERNAL.within(group["visibility"]).value
+                shown = replace(form, values={**form.values, "visibility": first})
+            return {"groups": choices, "group": group, "form": shown, "once": self.new_key()}
 
         await self.show_read("projects/new.html", work, form.status)
 
@@ -144,6 +151,7 @@ class ProjectPage(PageHandler):
                 "page": present.listing(page, items),
                 "has_material": material is not None,
                 "can_try": actor.is_guest and can_be_tried(material, summary.project, settings),
+                "waits": obstacles.to_restoring(summary.project),
                 "form": form,
             }
 
@@ -222,7 +230,10 @@ class ProjectTrashPage(PageHandler):
             project = projects.get_project(session, actor, slug)
             require(actor, Permission.PROJECT_DELETE, project)
             page = labs.list_labs(session, actor, project, paging, trash=True)
-            items = [present.lab(row, actor, settings) for row in page.items]
+            items = [
+                {**present.lab(row, actor, settings), "waits": obstacles.to_restoring(row)}
+                for row in page.items
+            ]
             return {
                 "project": {"slug": project.slug, "name": project.name},
                 "group": group_brief(project.group),

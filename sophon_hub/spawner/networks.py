@@ -50,6 +50,12 @@ def ensure_networks(settings: Sophon, client: APIClient | None = None) -> LabNet
         ) from error
 
 
+def gateway_of_labs(settings: Sophon, client: APIClient) -> str | None:
+    """Where labs reach the Hub's API; None when there is no such network yet. Makes nothing."""
+    found = _find(client, f"{settings.namespace}-labs")
+    return _gateway(found) if found else None
+
+
 def _ensure_both(settings: Sophon, client: APIClient) -> LabNetworks:
     labs, internet = f"{settings.namespace}-labs", f"{settings.namespace}-internet"
     found = _ensure(client, settings.namespace, labs, internal=True)

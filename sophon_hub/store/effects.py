@@ -130,7 +130,7 @@ def get_effects_of_move(
 
 
 def _of_move(project: ResearchProject, old: _Seers, group: ResearchGroup, new: _Seers) -> Effect:
-    visibility = min(project.visibility, group.visibility, key=lambda one: one.openness)
+    visibility = project.visibility.within(group.visibility)
     lost: dict[Thing, set[int]] = {project: old.of(project.visibility) - new.of(visibility)}
     was_public = project.visibility is not visibility and project.visibility is Visibility.PUBLIC
     found = _effect(lost, lost if was_public else ())

@@ -169,6 +169,16 @@ def find_membership(
     )
 
 
+def list_lasting_owners(session: Session, group: ResearchGroup) -> Sequence[int]:
+    """The numbers of the owners without an end date."""
+    query = select(Membership.person_id).where(
+        Membership.group_id == group.id,
+        Membership.role == MemberRole.OWNER,
+        Membership.expires_at.is_(None),
+    )
+    return session.scalars(query.order_by(Membership.person_id)).all()
+
+
 def count_lasting_owners(session: Session, group: ResearchGroup, except_person: int) -> int:
     """Owners without an end date, not counting one person: somebody must always be left."""
     query = (
@@ -223,6 +233,25 @@ def with_person(session: Session, row: JoinRequest) -> JoinRequest:
     session.flush()
     session.refresh(row, ["person"])
     return row
+
+
+def list_of_person(
+    session: Session, actor: Actor, person: Person, now: datetime
+) -> tuple[list[tuple[str, Membership]], Sequence[str]]:
+    """Somebody's memberships with the slug of the group, and the groups they ask to join.
+
+    Of groups that the actor sees, in order.
+    """
+    memberships = select(ResearchGroup.slug, Membership).where(
+        Membership.group_id == ResearchGroup.id, Membership.person_id == person.id, is_live(now)
+    )
+    requests = select(ResearchGroup.slug).where(
+        JoinRequest.group_id == ResearchGroup.id, JoinRequest.person_id == person.id
+    )
+    seen, by_slug = visible_groups(actor), ResearchGroup.slug
+    rows = session.execute(memberships.where(seen).order_by(by_slug))
+    asked = session.scalars(requests.where(seen).order_by(by_slug)).all()
+    return [(slug, membership) for slug, membership in rows], asked
 
 
 def system_groups_of_sign_on(

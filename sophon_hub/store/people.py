@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from sophon_hub import clock, names
-from sophon_hub.errors import Invalid, Unauthenticated
+from sophon_hub.errors import Forbidden, Invalid, Unauthenticated
 from sophon_hub.models import IdempotencyKey, MemberRole, Membership, Person, ResearchGroup
 from sophon_hub.policy.actor import Actor, LiveMembership
 from sophon_hub.store.paging import Page, Paging, fetch_page, is_searchable, matches
@@ -98,6 +98,37 @@ def search_people(session: Session, actor: Actor, q: str, paging: Paging) -> Pag
     )
     return fetch_page(
         session, query, Person.username, paging, lambda row: row[0], lambda person: person.username
+    )
+
+
+def list_people(
+    session: Session, actor: Actor, paging: Paging, *, now: datetime, q: str = ""
+) -> Page[tuple[Person, int]]:
+    """Everybody with an account, by user name, and in how many groups; for administrators.
+
+    Groups in the trash count, since they may come back.
+    """
+    if not actor.is_admin:
+        if actor.is_guest:
+            raise Unauthenticated
+        raise Forbidden("Only administrators list everybody.")
+    live = or_(Membership.expires_at.is_(None), Membership.expires_at > now)
+    count = (
+        select(func.count())
+        .select_from(Membership)
+        .where(Membership.person_id == Person.id, live)
+        .scalar_subquery()
+    )
+    query = select(Person, count).where(Person.gone_at.is_(None))
+    if q.strip():
+        query = query.where(matches(q, Person.username, Person.display_name))
+    return fetch_page(
+        session,
+        query,
+        Person.username,
+        paging,
+        lambda row: (row[0], row[1]),
+        lambda pair: pair[0].username,
     )
 
 

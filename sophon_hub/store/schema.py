@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError
 
 from sophon_hub.settings import BadSetting
 from sophon_hub.store.engine import make_engine
@@ -75,7 +75,7 @@ def check(engine: Engine) -> None:
 def _connected(engine: Engine) -> Connection:
     try:
         return engine.connect()
-    except OperationalError as error:
+    except DatabaseError as error:
         why = " ".join(str(error.orig).split())
         raise BadSetting(
             f"Cannot open Sophon's database {engine.url.render_as_string()}: {why}"

@@ -32,6 +32,7 @@ from sophon_hub.actions.datasets import (
 from sophon_hub.actions.events import prune_events
 from sophon_hub.actions.groups import (
     create_group,
+    create_group_for,
     delete_group,
     edit_group,
     join_group,
@@ -125,6 +126,14 @@ CASES: dict[str, Case] = {
         "barbara",
         "guest",
         lambda s, a: create_group(s, a, forms.NewGroup(name="Lasers")),
+        "group:create",
+        "lasers",
+        ("sync_group lasers",),
+    ),
+    "groups.create_group_for": Case(
+        "root",
+        "barbara",
+        lambda s, a: create_group_for(s, a, forms.NewGroup(name="Lasers"), "ada"),
         "group:create",
         "lasers",
         ("sync_group lasers",),
@@ -623,6 +632,7 @@ HELPERS = {
     "groups.drop_request",
     "groups.lock_contents",
     "groups.has_expired",
+    "groups.in_the_way",
     "groups.lock_for",
     "groups.sync",
     "idempotency.once",  # runs one of the actions

@@ -3,12 +3,19 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from sophon_hub import clock
 from sophon_hub.actions.forms import GroupChanges, JoinMessage, MemberSettings, NewGroup
-from sophon_hub.actions.groups import create_group, edit_group, join_group, leave_group
+from sophon_hub.actions.groups import (
+    create_group,
+    create_group_for,
+    edit_group,
+    join_group,
+    leave_group,
+)
 from sophon_hub.actions.members import set_member
-from sophon_hub.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from sophon_hub.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from sophon_hub.models import AccessMode, JoinRequest, MemberRole, Membership, Visibility
 from sophon_hub.policy.actor import Actor
 from tests import make
@@ -58,6 +65,25 @@ def test_whoever_is_signed_in_creates_groups_and_owns_them(cast: Cast, name: str
 def test_a_guest_who_creates_a_group_is_asked_to_sign_in(cast: Cast) -> None:
     with pytest.raises(Unauthenticated):
         create_group(cast.session, Actor(), NewGroup(name="Waves"))
+
+
+def test_administrators_create_groups_that_others_own(cast: Cast) -> None:
+    form = NewGroup(name="Lasers", visibility=Visibility.PRIVATE)
+    root = cast.actor("root")
+    group = create_group_for(cast.session, root, form, "barbara")
+    [membership] = cast.session.scalars(
+        select(Membership).where(Membership.group_id == group.id)
+    ).all()
+    barbara = cast.people["barbara"]
+    assert (membership.person_id, membership.role) == (barbara.id, MemberRole.OWNER)
+    assert membership.added_by_id == root.person_id
+    assert group.visibility is Visibility.PRIVATE
+    with pytest.raises(Invalid, match="no account “nobody”"):
+        create_group_for(cast.session, root, form, "nobody")
+    with pytest.raises(Forbidden, match="Only administrators"):
+        create_group_for(cast.session, cast.actor("ada"), form, "barbara")
+    with pytest.raises(Unauthenticated):
+        create_group_for(cast.session, cast.actor("guest"), form, "barbara")
 
 
 def test_a_group_is_created_as_the_form_says(cast: Cast) -> None:

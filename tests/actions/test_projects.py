@@ -231,7 +231,7 @@ def test_a_project_moves_when_none_of_its_labs_has_a_server(cast: Cast, state: L
     if state in (LabState.STOPPED, LabState.FAILED):
         assert edit(cast, project, group="waves").group is waves
     else:
-        with pytest.raises(Conflict, match=r"before moving it: busy\."):
+        with pytest.raises(Conflict, match=r"before moving it: Busy\."):
             edit(cast, project, group="waves")
         assert project.group is cast.group
         edit(cast, project, name="Mirror", group="optics")

@@ -18,7 +18,7 @@ from running import free_ports
 from signing_on import SECRET
 from upstreams import echo
 
-from sophon_hub.config import PROXY_BINARY
+from sophon_hub.startup import PROXY_COMMAND
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.hub
@@ -34,7 +34,7 @@ def upstreams() -> Iterator[dict[str, int]]:
     with echo() as hub, echo() as lab:
         words = ["--host-routing", f"--port={proxy}", f"--api-port={proxy + 1}", "--ip=127.0.0.1"]
         words += [f"--default-target=http://127.0.0.1:{hub}", "--log-level=error"]
-        running = subprocess.Popen([PROXY_BINARY, *words], env=with_token())
+        running = subprocess.Popen([PROXY_COMMAND, *words], env=with_token())
         try:
             wait_for(lambda: routed(proxy + 1, lab), "the proxy to take a route")
             yield {"proxy": proxy, "hub": hub, "lab": lab}

@@ -62,6 +62,8 @@ def test_migrate_makes_the_database_and_says_where_it_is(
         run("migrate")
         assert capsys.readouterr().out == f"The database is at revision {schema.head()}.\n"
         schema.check(engine)
+    run("migrate", "--json")
+    assert json.loads(capsys.readouterr().out) == {"revision": schema.head()}
     assert here.stat().st_mode & 0o777 == 0o700
     engine.dispose()
 
@@ -91,8 +93,10 @@ def test_settings_lists_what_holds_without_passwords(
     assert "SOPHON_DATABASE_URL=postgresql+psycopg://sophon:***@db.example.org/sophon" in said
     assert "SOPHON_PORT=9000" in said
     assert f"SOPHON_DATA_DIR={here}" in said
-    names = {line.partition("=")[0] for line in said.splitlines()}
-    assert names == set(Sophon.load().environment())
+    lines = dict(line.split("=", 1) for line in said.splitlines())
+    assert set(lines) == set(Sophon.load().environment())
+    run("settings", "--json")
+    assert json.loads(capsys.readouterr().out) == lines
 
 
 @pytest.mark.parametrize("command", ["migrate", "settings", "seed-demo", "check"])

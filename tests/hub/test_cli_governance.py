@@ -333,3 +333,236 @@ def test_every_role_can_be_given(say: Say, engine: Engine, csv: Any) -> None:
     for role in MemberRole:
         assert say("members", "optics", csv(f"username\trole\nbarbara\t{role}\n"))[0] == OK
         assert members(engine)["barbara"] == (role, None)
+
+
+# groups
+
+
+GROUPS = """slug,name,owner,visibility,access,description
+lasers,Lasers,barbara,private,request,"Light, *amplified*"
+optics,Fine optics,ada,,,
+waves,Waves,root,internal,,
+"""
+
+
+def group_rows(engine: Engine) -> dict[str, tuple[str, str, str, str]]:
+    with reading(engine) as session:
+        return {
+            row.slug: (row.name, row.visibility, row.access, row.description)
+            for row in session.scalars(select(ResearchGroup))
+        }
+
+
+def test_groups_come_and_change_by_a_file(say: Say, engine: Engine, csv: Any) -> None:
+    before, file = group_rows(engine), csv(GROUPS)
+    said = [
+        "line 2: lasers: created, private, owned by barbara",
+        "line 3: optics: changed, name",
+        "line 4: waves: created, internal, owned by root",
+    ]
+    status, lines = say("groups", "import", file, "--dry-run")
+    assert (status, lines) == (OK, [*said, "3 lines would be done."])
+    assert group_rows(engine) == before
+    assert say("groups", "import", file) == (OK, [*said, "3 lines are done."])
+    assert group_rows(engine) == {
+        "optics": ("Fine optics", *before["optics"][1:]),
+        "lasers": ("Lasers", "private", "request", "Light, *amplified*"),
+        "waves": ("Waves", "internal", "manual", ""),
+    }
+    with reading(engine) as session:
+        events = session.scalars(select(AuditEvent).order_by(AuditEvent.id)).all()
+        assert [(event.action, event.subject, event.via) for event in events] == [
+            ("group:create", "lasers", "cli"),
+            ("group:edit", "optics", "cli"),
+            ("group:create", "waves", "cli"),
+        ]
+        assert events[0].detail["owner"] == "barbara"
+        owner = session.scalars(
+            select(Membership)
+            .join(Person, Membership.person_id == Person.id)
+            .where(Person.username == "barbara")
+        ).one()
+        assert (owner.role, owner.expires_at) == (MemberRole.OWNER, None)
+    status, [line] = say("groups", "import", file, "--json")
+    assert status == OK
+    assert json.loads(line)["lines"][1] == {
+        "line": 3,
+        "slug": "optics",
+        "result": "unchanged",
+        "problem": None,
+    }
+
+
+def test_one_refused_group_keeps_all_others_from_being_made(
+    say: Say, engine: Engine, csv: Any
+) -> None:
+    before = group_rows(engine)
+    with writing(engine) as session:
+        make.group(session, "gone", deleted_at=utcnow())
+        session.flush()
+        gone = session.scalars(select(ResearchGroup).where(ResearchGroup.slug == "gone")).one()
+        ada = session.scalars(select(Person).where(Person.username == "ada")).one()
+        make.membership(session, gone, ada, MemberRole.OWNER)
+        dataset = make.dataset(session, "public-stars", visibility=Visibility.PUBLIC)
+        dataset.group_id = session.scalars(
+            select(ResearchGroup.id).where(ResearchGroup.slug == "optics")
+        ).one()
+    file = csv(
+        "slug,name,owner,visibility\nlasers,Lasers,barbara,\nmirrors,Mirrors,nobody,\n"
+        "optics,Optics,grace,\noptics,Optics,nobody,\noptics,Optics,ada,private\n"
+        "gone,Gone,ada,\nX,Y,ada,\nrays,Rays,ada,secret\n"
+    )
+    for words in ((), ("--dry-run",)):
+        status, lines = say("groups", "import", file, *words)
+        assert status == NO
+        assert lines[0] == "line 2: lasers: created, public, owned by barbara"
+        assert [line.partition(": ")[2].partition(": ")[2][:38] for line in lines[1:8]] == [
+            "There is no account “nobody” at this h",
+            "The group is there already, and grace ",
+            "The group is there already, and nobody",
+            "A private group cannot have datasets t",
+            "The group is in the trash; restore it ",
+            "Use small letters a to z, digits and s",
+            "Give one of: public, internal, private",
+        ], lines
+        assert lines[-1] == "7 of 8 lines are refused, so nothing is changed."
+        assert set(group_rows(engine)) == {*before, "gone"}
+    with reading(engine) as session:
+        assert session.scalars(select(AuditEvent)).all() == []
+
+
+def test_groups_are_listed_page_by_page(
+    say: Say, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with writing(engine) as session:
+        make.group(session, "waves", visibility=Visibility.PRIVATE)
+        make.group(session, "gone", deleted_at=utcnow())
+    monkeypatch.setattr("sophon_hub.groups_command.MAX_LIMIT", 1)
+    assert say("groups", "list") == (
+        OK,
+        ["optics  public  open  3  1  Optics", "waves  private  manual  0  0  Waves"],
+    )
+    _, lines = say("groups", "list", "--trash", "--json")
+    assert [json.loads(line)["slug"] for line in lines] == ["gone"]
+    assert json.loads(lines[0]) == {
+        "slug": "gone",
+        "visibility": "public",
+        "access": "manual",
+        "people": 0,
+        "projects": 0,
+        "name": "Gone",
+    }
+
+
+# users
+
+
+def test_people_are_listed_and_searched(
+    say: Say, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with writing(engine) as session:
+        make.person(session, "charles").gone_at = utcnow()
+        past = session.scalars(
+            select(Membership)
+            .join(Person, Membership.person_id == Person.id)
+            .where(Person.username == "alan")
+        ).one()
+        past.expires_at = utcnow() - timedelta(days=1)
+    monkeypatch.setattr("sophon_hub.users_command.MAX_LIMIT", 2)
+    assert say("users", "list") == (
+        OK,
+        [
+            "ada  -  1  Ada",
+            "alan  -  0  Alan",
+            "barbara  -  0  Barbara",
+            "grace  -  1  Grace",
+            "root  admin  0  Root",
+        ],
+    )
+    _, [line] = say("users", "list", "--search", "BARB", "--json")
+    assert json.loads(line) == {
+        "username": "barbara",
+        "admin": False,
+        "groups": 0,
+        "display_name": "Barbara",
+    }
+
+
+def test_somebody_is_shown_with_groups_and_requests(say: Say, engine: Engine) -> None:
+    end = datetime(2100, 1, 1, tzinfo=UTC)
+    with writing(engine) as session:
+        grace = session.scalars(select(Person).where(Person.username == "grace")).one()
+        for membership in session.scalars(
+            select(Membership).where(Membership.person_id == grace.id)
+        ):
+            membership.expires_at = end
+        make.request(session, make.group(session, "waves"), grace)
+        joined = rfc3339(grace.created_at)
+    assert say("users", "show", "grace") == (
+        OK,
+        [
+            f"grace (Grace), known since {joined}",
+            f"member of optics, until {rfc3339(end)}, by person",
+            "asks to join waves",
+        ],
+    )
+    assert say("users", "show", "root")[1][1].startswith("administrator")
+    assert json.loads(say("users", "show", "grace", "--json")[1][0]) == {
+        "username": "grace",
+        "display_name": "Grace",
+        "admin": False,
+        "known_since": joined,
+        "memberships": [
+            {
+                "group": "optics",
+                "role": "member",
+                "expires_at": rfc3339(end),
+                "source": "person",
+            }
+        ],
+        "requests": ["waves"],
+    }
+
+
+@pytest.mark.parametrize("verb", ["show", "lock-out"])
+def test_somebody_unknown_or_gone_is_one_sentence(say: Say, engine: Engine, verb: str) -> None:
+    with writing(engine) as session:
+        make.person(session, "charles").gone_at = utcnow()
+    for name in ("nobody", "charles"):
+        status, [line] = say("users", verb, name)
+        assert (status, line) == (FAILED, f"sophon-hub: The portal knows nobody called {name}.")
+
+
+def test_who_is_locked_out_leaves_all_groups_and_asks_for_none(say: Say, engine: Engine) -> None:
+    with writing(engine) as session:
+        ada = session.scalars(select(Person).where(Person.username == "ada")).one()
+        waves = make.group(session, "waves")
+        make.membership(session, waves, ada, MemberRole.VIEWER)
+        barbara = session.scalars(select(Person).where(Person.username == "barbara")).one()
+        make.membership(session, waves, barbara, MemberRole.OWNER)
+        make.request(session, make.group(session, "xray"), ada)
+    said = [
+        "line 1: optics: A group needs an owner without an end date. Make somebody else an owner"
+        " first.",
+        "line 2: waves: removed",
+        "line 3: xray: request declined",
+    ]
+    status, lines = say("users", "lock-out", "ada", "--dry-run")
+    assert (status, lines) == (NO, [*said, "1 of 3 lines is refused. 2 lines would be done."])
+    with reading(engine) as session:
+        assert session.scalars(select(AuditEvent)).all() == []
+    # one group without another owner does not keep somebody in all others
+    assert say("users", "lock-out", "ada") == (
+        NO,
+        [*said, "1 of 3 lines is refused. 2 lines are done."],
+    )
+    with reading(engine) as session:
+        events = session.scalars(select(AuditEvent).order_by(AuditEvent.id)).all()
+        assert [(event.action, event.subject, event.via) for event in events] == [
+            ("member:remove", "waves", "cli"),
+            ("request:decline", "xray", "cli"),
+        ]
+        assert [job.kind for job in session.scalars(select(Job))] == ["sync_group"]
+    assert say("users", "lock-out", "grace") == (OK, ["line 1: optics: removed", "1 line is done."])
+    assert set(members(engine)) == {"ada", "alan", "barbara"}
+    assert say("users", "lock-out", "grace", "--json") == (OK, ['{"done": true, "lines": []}'])

@@ -239,11 +239,11 @@ def test_a_missing_proxy_is_a_sentence(
     monkeypatch.setattr(paths, "CHECKOUT", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BadSetting, match="proxy is missing"):
-        config._proxy_command()
+        startup.proxy_command()
     program = tmp_path / "configurable-http-proxy"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    assert config._proxy_command() == str(program)
+    assert startup.proxy_command() == str(program)
 
 
 def test_a_bad_setting_ends_the_program_with_its_sentence(

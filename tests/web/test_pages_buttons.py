@@ -25,7 +25,7 @@ GROUP_DOORS = {
     "barbara": {"join"},
     "alan": {"leave"},
     "grace": {"leave", "new", "events"},
-    "ada": {"leave", "new", "events", "edit"},
+    "ada": {"new", "events", "edit"},  # its only owner stays
     "root": {"join", "new", "events", "edit"},
 }
 PROJECT_DOORS = {

@@ -89,11 +89,11 @@ async def test_the_form_to_move_a_project_says_what_each_group_would_change_for_
     choice = page.select_one("#move input[value=lasers]").parent.text
     assert "2 people lose access to its labs. 1 person gets access to its labs." in choice
     assert "Hides 1 project from 2 people and everybody without an account." in choice
-    assert "Stop bench first" in page.select_one("#move").text.replace("Bench", "bench")
+    assert "Stop the labs of the project before moving it: Bench." in page.select_one("#move").text
     with busy_site.rows() as session:
         world.corner(session, "public").lab.state = LabState.STOPPED
     page = soup_of(await busy_site.client("ada").get("projects/public-work/edit"))
-    assert "first:" not in page.select_one("#move").text
+    assert "Stop the labs" not in page.select_one("#move").text
 
 
 async def test_a_form_says_nothing_of_what_hides_nothing(busy_site):

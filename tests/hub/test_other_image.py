@@ -173,7 +173,9 @@ def test_such_a_lab_lets_its_people_in_saves_and_keeps_versions(
     with enter(lab, PEOPLE, "ada") as ada:
         ada.expect("PUT", f"/api/contents/{NOTEBOOK}", json=notebook())
         assert ada.expect("GET", "/sophon/mode") == {"mode": "edit"}
-        assert "sophon-lab-watching" in ada.request("GET", "/lab").text
+        page = ada.request("GET", "/lab").text
+        for part in ("notices", "resources", "watching"):
+            assert f"sophon-lab-{part}" in page
         copy = Copy(ada, ada.room())
         copy.write("typed")
         wait_for(lambda: "typed" in ada.request("GET", f"/api/contents/{NOTEBOOK}").text, "a save")

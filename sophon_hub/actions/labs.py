@@ -162,8 +162,7 @@ def stop_lab(session: Session, actor: Actor, lab: Lab) -> bool:
 
 def keep_lab(session: Session, actor: Actor, lab: Lab) -> Lab:
     """Let a running lab go on that would be stopped unused: this counts as work in it."""
-    store.lock(session, lab)
-    require(actor, Permission.LAB_STOP, lab)
+    take_lab(session, actor, Permission.LAB_STOP, lab)
     check_unlocked(actor, lab)
     if lab.state is not LabState.RUNNING:
         raise Conflict("This lab is not running; start it.")

@@ -191,6 +191,9 @@ ACTS: dict[str, Do] = {
     "stop a lab": lambda session, actor: labs.stop_lab(
         session, actor, stage.lab(session, "running")
     ),
+    "keep a lab running": lambda session, actor: labs.keep_lab(
+        session, actor, stage.lab(session, "running")
+    ),
     "open a lab": lambda session, actor: labs.open_lab(
         session, actor, stage.lab(session, "running")
     ),

@@ -57,6 +57,7 @@ PROJECT_CHANGE = Argument(
 )
 TARGET = Argument("group", "Where the project is to be moved to.")
 USERNAME = Argument("username", "Who is asked about; the caller when it is left out.")
+LAB = Argument("lab", "Which lab of the project is asked about; the project when it is left out.")
 EVENT_FILTER = (
     Argument("actor", "Only what this person did, by user name."),
     Argument("action", "Only this action, such as `lab:open`, or those of a noun, such as `lab`."),

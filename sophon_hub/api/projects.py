@@ -5,6 +5,7 @@ from sophon_hub.actions.forms import Confirmation, NewProject, ProjectChanges
 from sophon_hub.actions.purge import purge_now
 from sophon_hub.api.arguments import (
     GROUP,
+    LAB,
     MINE,
     PAGING,
     PERMISSION,
@@ -16,14 +17,15 @@ from sophon_hub.api.arguments import (
 from sophon_hub.api.base import ApiHandler, Json
 from sophon_hub.api.objects import Event, Explanation, Project
 from sophon_hub.api.operation import ListOf, operation, operation_with
-from sophon_hub.clock import rfc3339, utcnow
-from sophon_hub.errors import Forbidden, Invalid, Unauthenticated
-from sophon_hub.models import ResearchProject, Visibility
+from sophon_hub.clock import rfc3339
+from sophon_hub.errors import Invalid
+from sophon_hub.models import Visibility
 from sophon_hub.policy.actor import Actor
-from sophon_hub.policy.permissions import Permission, decide, require
-from sophon_hub.store import events, people, projects
+from sophon_hub.policy.permissions import Permission, require
+from sophon_hub.store import events, projects
 from sophon_hub.store.engine import Session
-from sophon_hub.web import accounts, present
+from sophon_hub.web import present
+from sophon_hub.web.explaining import Explained, Question, explain
 
 
 def _one(session: Session, actor: Actor, slug: str) -> Json:
@@ -137,61 +139,23 @@ class ProjectPurgeAPI(ApiHandler):
 class ProjectExplainAPI(ApiHandler):
     """Why somebody may do something, or not."""
 
-    @operation({200: Explanation}, arguments=(PERMISSION, USERNAME))
+    @operation({200: Explanation}, arguments=(PERMISSION, USERNAME, LAB))
     async def get(self, slug: str) -> None:
         """Explain; members about themselves, owners about anyone."""
-        permission = self._permission()
-        username = self.one_argument("username")
-
-        def ask(session: Session, actor: Actor) -> ResearchProject:
-            project = projects.get_project(session, actor, slug)
-            _require_may_ask(actor, project, username or actor.username)
-            return project
-
-        def work(session: Session, actor: Actor) -> Json:
-            project = ask(session, actor)
-            subject = _asked_about(session, actor, username or actor.username or "")
-            decision = decide(subject, permission, project)
-            return {
-                "allowed": decision.allowed,
-                "rule": decision.rule,
-                "source": decision.source,
-                "until": rfc3339(decision.until),
-            }
-
-        if username:
-            await self.read(ask)
-            await accounts.ensure_known(self, username)
-        await self.answer_read(work)
-
-    def _permission(self) -> Permission:
-        word = self.one_argument("permission")
-        if word not in list(Permission):
-            raise Invalid.of("permission", "Give one of: " + ", ".join(Permission) + ".")
-        return Permission(word)
+        question = Question(
+            self.one_argument("permission"), self.one_argument("username"), self.one_argument("lab")
+        )
+        self.answer(await explain(self, slug, question, _explanation))
 
 
-def _require_may_ask(actor: Actor, project: ResearchProject, username: str | None) -> None:
-    """Everybody in the group asks about themselves, owners about anyone."""
-    if actor.is_guest:
-        raise Unauthenticated
-    if username != actor.username:
-        require(actor, Permission.GROUP_PEOPLE, project.group)
-    elif actor.role_in(project.group_id) is None and not actor.is_admin:
-        raise Forbidden("Only people of the group ask this.")
-
-
-def _asked_about(session: Session, actor: Actor, username: str) -> Actor:
-    """The person the question is about."""
-    if username == actor.username:
-        return actor
-    person = people.find_person(session, username)
-    if person is None:
-        raise Invalid.of("username", f"There is no account “{username}” at this hub.")
-    other = people.find_actor(
-        session, username, is_admin=person.is_admin, via=actor.via, now=utcnow()
-    )
-    return other or Actor()
+def _explanation(explained: Explained) -> Json:
+    decision = explained.decision
+    return {
+        "allowed": decision.allowed,
+        "rule": decision.rule,
+        "source": decision.source,
+        "until": rfc3339(decision.until),
+    }
 
 
 class ProjectEventsAPI(ApiHandler):

@@ -10,7 +10,7 @@ from sophon_hub.errors import Conflict, Invalid
 from sophon_hub.models import Lab
 from sophon_hub.pages.base import FormState, PageHandler, Values, short
 from sophon_hub.pages.dataset_use import attached
-from sophon_hub.pages.projects import group_brief
+from sophon_hub.pages.projects import group_brief, questions
 from sophon_hub.pages.words import memory
 from sophon_hub.policy import obstacles
 from sophon_hub.policy.actor import Actor
@@ -42,6 +42,7 @@ class LabBase(PageHandler):
             "lock": obstacles.of_lock(actor, lab),
             "obstacle": obstacles.to_deleting_lab(actor, lab),
             "waits": obstacles.to_restoring(lab),
+            "asks": questions(actor, project),
         }
 
     async def show_lab(

@@ -7,7 +7,7 @@ from sophon_hub.actions import idempotency
 from sophon_hub.actions import projects as actions
 from sophon_hub.actions.forms import NewProject
 from sophon_hub.errors import Conflict, Invalid
-from sophon_hub.models import ResearchGroup, Visibility
+from sophon_hub.models import ResearchGroup, ResearchProject, Visibility
 from sophon_hub.pages.base import FormState, PageHandler, Values, short
 from sophon_hub.policy import obstacles
 from sophon_hub.policy.actor import Actor
@@ -19,6 +19,7 @@ from sophon_hub.store.engine import Session
 from sophon_hub.store.paging import Paging
 from sophon_hub.web import present
 from sophon_hub.web.effects import effect
+from sophon_hub.web.explaining import may_ask, may_ask_about_others
 
 
 def group_brief(group: ResearchGroup) -> Values:
@@ -29,6 +30,11 @@ def group_brief(group: ResearchGroup) -> Values:
         "visibility": group.visibility,
         "allows": [one for one in Visibility if one.openness <= group.visibility.openness],
     }
+
+
+def questions(actor: Actor, project: ResearchProject) -> Values:
+    """Whether the actor may ask why they, and why others, can do something in a project."""
+    return {"self": may_ask(actor, project), "others": may_ask_about_others(actor, project)}
 
 
 def groups_for_projects(session: Session, actor: Actor) -> list[Values]:
@@ -152,6 +158,7 @@ class ProjectPage(PageHandler):
                 "has_material": material is not None,
                 "can_try": actor.is_guest and can_be_tried(material, summary.project, settings),
                 "waits": obstacles.to_restoring(summary.project),
+                "asks": questions(actor, summary.project),
                 "form": form,
             }
 

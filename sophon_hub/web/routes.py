@@ -157,6 +157,7 @@ PAGE_ROUTES: list[tuple[str, str, str]] = [
     (f"{_PROJECT_PAGE}/delete", f"{_PAGES}.projects.DeleteProjectPage", "project-delete"),
     (f"{_PROJECT_PAGE}/purge", f"{_PAGES}.purge.PurgeProjectPage", "project-purge"),
     (f"{_PROJECT_PAGE}/trash", f"{_PAGES}.projects.ProjectTrashPage", "project-trash"),
+    (f"{_PROJECT_PAGE}/explain", f"{_PAGES}.explanations.ExplainPage", "project-explain"),
     (f"{_PROJECT_PAGE}/events", f"{_PAGES}.events.ProjectEventsPage", "project-events"),
     (f"{_PROJECT_PAGE}/material", f"{_PAGES}.materials.MaterialPage", "material"),
     (f"{_PROJECT_PAGE}/material/edit", f"{_PAGES}.materials.EditMaterialPage", "material-edit"),

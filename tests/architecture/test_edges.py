@@ -139,7 +139,7 @@ def test_only_who_has_asked_for_a_permission_finds_people_by_name() -> None:
         if "people.find_person" in used_reads(path)
     }
     assert callers <= {
-        "api/projects.py",  # explanations about others: owners only
+        "web/explaining.py",  # explanations about others: owners only
         "web/accounts.py",  # gives nothing back, and does nothing for guests
     }
 

@@ -212,6 +212,38 @@ async def test_without_permission_explain_is_422(busy_site: Site):
     assert (await busy_site.client("ada").get(f"{WORK}/explain")).wrong_fields == {"permission"}
 
 
+async def test_a_lab_can_be_asked_about_and_its_lock_is_in_the_answer(busy_site: Site):
+    path = ask("lab:open") + "&lab=bench"
+    ada, grace = busy_site.client("ada"), busy_site.client("grace")
+    assert (await ada.get(path)).json == (await ada.get(ask("lab:open"))).json
+    await grace.post(f"{WORK}/labs/bench/lock")
+    assert (await ada.get(path)).json == {
+        "allowed": False,
+        "rule": "in a locked lab nobody edits but who locked it",
+        "source": "lock",
+        "until": None,
+    }
+    assert (await ada.get(f"{path}&username=grace")).json["allowed"] is True
+    assert (await ada.get(ask("lab:open"))).json["allowed"] is True
+
+
+@pytest.mark.parametrize("lab", ["nothing", "Bench", "%00", "other"])
+async def test_a_lab_that_is_not_in_the_project_is_422(busy_site: Site, lab: str):
+    with busy_site.rows() as session:
+        make.lab(session, world.corner(session, "private").project, "other")
+    grace = busy_site.client("grace")
+    assert (await grace.get(f"{ask('lab:open')}&lab=bench")).status == 200
+    assert (await grace.get(f"{ask('lab:open')}&lab={lab}")).wrong_fields == {"lab"}
+
+
+async def test_a_lab_in_the_trash_is_none_but_for_owners(busy_site: Site):
+    with busy_site.rows() as session:
+        world.lab_in_trash(world.corner(session, "public"))
+    path = ask("lab:start") + "&lab=bench"
+    assert (await busy_site.client("grace").get(path)).wrong_fields == {"lab"}
+    assert (await busy_site.client("ada").get(path)).json["source"] == "trash"
+
+
 async def test_events_of_a_project_are_told_to_its_members(busy_site: Site):
     ada = busy_site.client("ada")
     await ada.patch(WORK, {"name": "Other"})

@@ -115,6 +115,7 @@ PRIVATE = {
     "project-edit": row(f"{PROJECT}/edit", *BY_MEMBERS),
     "project-delete": row(f"{PROJECT}/delete", *BY_OWNERS),
     "project-trash": row(f"{PROJECT}/trash", *BY_OWNERS),
+    "project-explain": row(f"{PROJECT}/explain", *SEEN),
     "project-events": row(f"{PROJECT}/events", *BY_MEMBERS),
     "lab-new": row(f"{PROJECT}/labs/new", *BY_MEMBERS),
     "lab": row(LAB, *SEEN),

@@ -104,7 +104,10 @@ def list_entries(session: Session, actor: Actor, paging: Paging) -> Page[AuditEv
 
 
 def system_last_entry(session: Session, lab: Lab, username: str) -> datetime | None:
-    """When somebody last entered a lab, or opened it in the portal; for the worker."""
+    """When somebody last entered a lab, or opened it in the portal; for the worker.
+
+    Events know a lab by its name, which another one may have had.
+    """
     return session.scalar(
         select(AuditEvent.at)
         .where(
@@ -112,6 +115,7 @@ def system_last_entry(session: Session, lab: Lab, username: str) -> datetime | N
             AuditEvent.action.in_(ENTRIES),
             AuditEvent.project_id == lab.project_id,
             AuditEvent.subject == f"{lab.project.slug}/{lab.slug}",
+            AuditEvent.at >= lab.created_at,
         )
         .order_by(AuditEvent.id.desc())
         .limit(1)

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from running import Browser, RunningHub
 
+from tests.editing import sources_in
+from tests.lab_documents import ONE_CELL, Copy
 from tests.lab_kernel import execute, open_kernel
-from tests.lab_visitor import Visitor
+from tests.lab_visitor import NOTEBOOK, Visitor
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.hub
@@ -20,6 +22,7 @@ IDLE, WARNING, BUSY = 20, 15, 45
 
 PAGE = "/services/sophon/lab"
 LONG = 120
+NOTEBOOK_FILE = {"type": "notebook", "content": ONE_CELL}
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +73,11 @@ def visitor(hub: RunningHub, browser: Browser) -> Iterator[Visitor]:
 
 
 def test_an_open_tab_does_not_keep_a_lab_but_a_click_does(
-    browser: Browser, visitor: Visitor
+    hub: RunningHub, browser: Browser, visitor: Visitor
 ) -> None:
     tab = visitor.socket("/api/events/subscribe")
+    visitor.expect("PUT", f"/api/contents/{NOTEBOOK}", json=NOTEBOOK_FILE)
+    copy = Copy(visitor, visitor.room())
 
     def hear() -> Any:
         while True:
@@ -89,11 +94,14 @@ def test_an_open_tab_does_not_keep_a_lab_but_a_click_does(
         pass
     wait_for(lambda: lab_of(browser)["stops_at"] is None, "it to go on")
     assert lab_of(browser)["state"] == "running"
+    copy.write("typed before it stops")
 
     lab = wait_for(lambda: is_in(browser, "stopped"), "it to stop when nobody keeps it", LONG)
     assert lab["stop_reason"] == f"nobody worked in it for {IDLE / 60:g} minutes"
     assert lab["stops_at"] is None
     assert f"nobody worked in it for {IDLE / 60:g} minutes" in browser.page(PAGE).text
+    (home,) = (hub.data / "homes").iterdir()
+    assert sources_in(home.joinpath(NOTEBOOK).read_text()) == ["typed before it stops"]
 
 
 def test_a_lab_that_calculates_is_stopped_only_at_the_hard_limit(

@@ -20,6 +20,7 @@ from sophon_hub import names
 from sophon_hub.lab_messages import LabMessages
 from sophon_hub.settings import Sophon
 from tests.editing import Editor, notebook, sources_in
+from tests.lab_process import find_server
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.hub
@@ -77,16 +78,9 @@ def on_disk(lab: HubLab, path: str = NOTEBOOK) -> list[str]:
 
 def server_of(lab: HubLab) -> int:
     """The number of the lab's process."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                environment = (entry / "environ").read_bytes().split(b"\0")
-                command = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if f"HOME={home(lab)}".encode() in environment and b"jupyterhub-singleuser" in command:
-                return int(entry.name)
-    raise AssertionError("the lab does not run")
+    server = find_server(home(lab))
+    assert server is not None, "the lab does not run"
+    return server
 
 
 def kill(lab: HubLab) -> None:
@@ -137,6 +131,20 @@ async def test_what_was_typed_right_before_a_stop_is_there_after_the_next_start(
     await aside(lab.start)
     again = await open_as("grace")
     assert [again.text(0), again.text(1)] == on_disk(lab)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+async def test_a_lab_that_is_ended_by_a_signal_saves_by_itself(
+    lab: HubLab, open_as: Callable[..., object], how: signal.Signals
+) -> None:
+    ada = await open_as("ada")
+    await ada.type("!")
+    await ada.acknowledged()
+
+    await aside(os.kill, server_of(lab), how)
+
+    await aside(lab.wait_until_stopped)
+    assert on_disk(lab) == ["one!", "two"]
 
 
 async def test_a_lab_that_is_killed_loses_at_most_the_last_ten_seconds(
@@ -232,7 +240,17 @@ def restart_hub(lab: HubLab) -> None:
     lab.hub.start()
 
 
-@pytest.mark.parametrize("what", [None, kill_proxy, restart_hub], ids=["sleep", "proxy", "hub"])
+def restart_all(lab: HubLab) -> None:
+    """End the Hub as an administrator does, which ends the proxy, too, and start both anew."""
+    lab.hub.stop()
+    lab.hub.start()
+
+
+@pytest.mark.parametrize(
+    "what",
+    [None, kill_proxy, restart_hub, restart_all],
+    ids=["sleep", "proxy", "hub", "both"],
+)
 async def test_who_comes_back_to_a_lab_that_ran_on_finds_nothing_twice_and_nothing_empty(
     lab: HubLab, open_as: Callable[..., object], what: Callable[[HubLab], None] | None
 ) -> None:

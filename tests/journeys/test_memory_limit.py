@@ -5,15 +5,18 @@ import re
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.editing import sources_in
 from tests.journeys import jupyterlab
 from tests.journeys.conftest import Workplace
 from tests.journeys.pictures import keep_picture
 from tests.journeys.site import Api, Site
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.hub, pytest.mark.docker, pytest.mark.browser]
 
 MEGABYTE = 1024**2
 SOON_MS = 60_000
+HOG = "hog = [bytearray(10**7) for _ in range(1000)]"
 
 
 def test_a_kernel_that_uses_up_the_memory_is_ended_and_nothing_else_is(
@@ -32,13 +35,19 @@ def test_a_kernel_that_uses_up_the_memory_is_ended_and_nothing_else_is(
         used = page.locator("#sophon-resources")
         expect(used).to_have_text(re.compile(r"Memory \d+ MB of 400 MB · CPU \d\.\d of \d"))
 
-        jupyterlab.replace_cell(page, 0, "hog = [bytearray(10**7) for _ in range(1000)]")
+        jupyterlab.replace_cell(page, 0, HOG)
         jupyterlab.run_cell(page, 0)
 
         toast = page.locator(".Toastify__toast", has_text="was ended")
         expect(toast).to_contain_text(f"The kernel of {notebook} was ended", timeout=SOON_MS)
         expect(toast).to_contain_text("400 MB")
         keep_picture(page, "memory-used-up")
+
+        # what was typed right before is in the file
+        visit = site.visit("ada", workplace.lab)
+        assert visit.enter() == 200
+        file = f"{notebook}?type=file&format=text"
+        wait_for(lambda: sources_in(visit.read(file))[0] == HOG, "the cell to be in the file")
 
         # JupyterLab has started another kernel by itself, below the same server
         page.get_by_role("button", name="Ok").click()

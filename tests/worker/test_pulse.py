@@ -197,6 +197,25 @@ async def test_who_has_opened_a_lab_in_the_portal_is_not_on_record_twice(
     assert [who for who, *_ in entered(world)] == ["grace", "root", "ada"]
 
 
+async def test_who_comes_into_a_new_lab_is_on_record_though_one_of_that_name_was_entered_before(
+    world: World, stopped_clock: StoppedClock
+) -> None:
+    world.labs.say[BENCH] = {"people": ["ada"]}
+    await world.look()
+    stopped_clock.forward(minutes=1)
+    with writing(world.context.engine) as session:
+        old = stage.lab(session, "bench")
+        project = old.project
+        session.delete(old)
+        session.flush()
+        new = make.lab(session, project, "bench", state=LabState.RUNNING)
+        new.created_at = clock.utcnow()
+
+    await world.look(2)
+
+    assert entered(world) == [("ada", "lens/bench", "edit", "lab")] * 2
+
+
 async def test_two_workers_put_one_entry_on_record(world: World) -> None:
     answers = {
         ("project-lens", "bench"): usage.Report(frozenset({"ada"}), 5.0, True, clock.utcnow())

@@ -7,6 +7,7 @@ the same by itself before anything is taken down.
 
 import asyncio
 import os
+import signal
 import threading
 import time
 from http import HTTPStatus
@@ -66,7 +67,11 @@ def load(app: "SophonLab") -> None:
 
 
 async def start(app: "SophonLab") -> None:
-    """See to it that this process ends once its server has."""
+    """See to it that this process ends once its server has, and not before, whatever the signal."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # without a terminal the server would end at once, and save nothing
+        server: Any = app.server
+        signal.signal(signal.SIGINT, server._signal_stop)
     threading.Thread(target=_end_with_main_thread, daemon=True, name="end").start()
 
 

@@ -127,7 +127,9 @@ class LabSettings(HasTraits):
     ).tag(config=True)
 
     stop_timeout = Int(
-        10, help="Seconds a lab has to end by itself before its container is killed."
+        9,
+        help="""Seconds a lab has to end by itself before its container is killed; four more go to
+        saving before.""",
     ).tag(config=True)
 
     lab_idle_minutes = Float(

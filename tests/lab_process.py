@@ -1,10 +1,11 @@
-"""The process of a lab that runs without an engine."""
+"""The processes of labs that run without an engine."""
 
 from pathlib import Path
 
 
-def find_server(home: Path) -> int | None:
-    """Number of the process whose home this is and which serves the lab; None when it has ended."""
+def find_servers(home: Path) -> list[int]:
+    """Numbers of the servers whose HOME this is; they may have helpers of their own."""
+    found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -13,5 +14,10 @@ def find_server(home: Path) -> int | None:
             except OSError:
                 continue
             if f"HOME={home}".encode() in environment and b"jupyterhub-singleuser" in command:
-                return int(entry.name)
-    return None
+                found.append(int(entry.name))
+    return found
+
+
+def find_server(home: Path) -> int | None:
+    """Number of the process which serves the lab of this home; None when it has ended."""
+    return next(iter(find_servers(home)), None)

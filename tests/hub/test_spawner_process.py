@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hub_harness import HubLab, HubProcess
 
+from tests.lab_process import find_servers
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.hub
@@ -25,21 +26,6 @@ def lab(hub: HubProcess, slug: str) -> HubLab:
     return hub.add_lab("physics", slug, "first")
 
 
-def processes_of(home: Path) -> list[int]:
-    """Servers whose HOME is this directory (they may have helpers of their own)."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                environment = (entry / "environ").read_bytes().split(b"\0")
-                command = (entry / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if f"HOME={home}".encode() in environment and b"jupyterhub-singleuser" in command:
-                found.append(int(entry.name))
-    return found
-
-
 def home_of(lab: HubLab) -> Path:
     return lab.hub.data_dir / "homes" / lab.uid
 
@@ -50,13 +36,13 @@ def test_a_lab_runs_in_its_own_home_with_the_least_environment(lab: HubLab) -> N
     assert lab.answers()
     home = home_of(lab)
     assert home.stat().st_mode & 0o077 == 0
-    (server,) = processes_of(home)
+    (server,) = find_servers(home)
     environment = Path(f"/proc/{server}/environ").read_text()
     assert "SECRET_OF_THE_HUB" not in environment
     assert "SOPHON_" not in environment
     assert os.readlink(f"/proc/{server}/cwd") == str(home)  # noqa: PTH115
     lab.stop()
-    assert processes_of(home) == []
+    assert find_servers(home) == []
 
 
 def test_a_lab_listens_on_loopback_only(lab: HubLab) -> None:
@@ -73,7 +59,7 @@ def test_unknown_labs_and_options_are_refused_as_with_containers(lab: HubLab) ->
     lab.start(user_options={"cmd": ["/bin/false"], "home_dir": "/"})
 
     assert lab.state()["user_options"] == {}  # type: ignore[index]
-    assert processes_of(home_of(lab))
+    assert find_servers(home_of(lab))
 
 
 def test_files_are_kept_until_the_lab_is_deleted(lab: HubLab) -> None:
@@ -98,16 +84,16 @@ def test_a_process_survives_the_hub_and_is_found_again(
     hub.start()
     lab = hub.add_lab("physics", slug, "steady")
     lab.start()
-    before = processes_of(home_of(lab))
+    before = find_servers(home_of(lab))
 
     hub.kill()
     hub.start()
     lab.wait_until_ready()
 
-    assert processes_of(home_of(lab)) == before
+    assert find_servers(home_of(lab)) == before
     assert lab.answers()
     lab.stop()
-    assert processes_of(home_of(lab)) == []
+    assert find_servers(home_of(lab)) == []
 
 
 def test_another_process_under_the_old_number_is_left_alone(
@@ -117,7 +103,7 @@ def test_another_process_under_the_old_number_is_left_alone(
     hub.start()
     lab = hub.add_lab("physics", slug, "gone")
     lab.start()
-    (server,) = processes_of(home_of(lab))
+    (server,) = find_servers(home_of(lab))
     hub.kill()
     os.kill(server, 9)
     wait_for(lambda: not Path(f"/proc/{server}/environ").exists(), "the process to end")
